@@ -1,0 +1,1 @@
+"""The outside world of the desk on one machine: an IB Gateway, the market behind it and its faults."""
