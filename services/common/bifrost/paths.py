@@ -1,4 +1,4 @@
-"""Where things are: repository, home of a run, secrets, logs, spool, recorded data (contracts.md, "Ports, environment").
+"""Where things are: repository, home of a run, secrets, logs, spool, recorded data (contracts.md, "Ports").
 
 Every function takes the environment as an argument so that the launcher and tests can ask for another one's folders.
 """
