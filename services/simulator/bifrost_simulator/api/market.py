@@ -131,7 +131,7 @@ Tick = PriceTick | SizeTick | GenericTick | StringTick | OptionTick
 
 @dataclass(frozen=True, slots=True)
 class HistoricalRequest:
-    """Message 20: ``end`` is the client's text, empty = now; ``duration`` and ``bar_size`` IB's (``1 D``, ``1 min``)."""
+    """Message 20: ``end`` is the client's text, empty for now; durations and bar sizes as IB writes them."""
 
     contract: ContractQuery
     end: str
