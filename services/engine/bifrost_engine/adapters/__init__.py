@@ -1,0 +1,1 @@
+"""The dull edges: IB and PostgreSQL."""

@@ -1,0 +1,1 @@
+"""Interactive Brokers. Orders are placed here and nowhere else."""

@@ -1,0 +1,1 @@
+"""Runs the domain: feeds it events, carries out its effects. Written against the ports in `ports`."""
