@@ -1,0 +1,42 @@
+"""Fixtures that every area of the tests may use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.postgres import Database, Databases, running_databases
+
+
+@pytest.fixture(autouse=True)
+def _no_inherited_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A developer's own PG* and IB_* must never reach a test: it would talk to a real database or gateway."""
+    import os
+
+    for name in list(os.environ):
+        if name.startswith(("PG", "IB_")):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Databases]:
+    """One PostgreSQL for the session (BIFROST_TEST_PG=docker for a container); makes databases."""
+    with running_databases() as databases:
+        yield databases
+
+
+@pytest.fixture
+def database(postgres_server: Databases) -> Iterator[Database]:
+    """A fresh database with the whole schema and a password for every role."""
+    made = postgres_server.create()
+    yield made
+    postgres_server.drop(made)
+
+
+@pytest.fixture
+def empty_database(postgres_server: Databases) -> Iterator[Database]:
+    """A fresh database with nothing in it."""
+    made = postgres_server.create(empty=True)
+    yield made
+    postgres_server.drop(made)
