@@ -1,5 +1,6 @@
-"""The typed configuration shared by every service."""
+"""The typed configuration shared by every service: schema, layers, scenarios, reload."""
 
+from .changes import Change, diff, reload, restart_required
 from .enums import (
     AdoptMode,
     AfterReprices,
@@ -11,21 +12,64 @@ from .enums import (
     StockScope,
     TimeInForce,
     UnwindMode,
+    port_type_of,
 )
-from .schema import Config
+from .errors import ConfigError, Problem, RestartRequired, ScenarioError
+from .load import IbSettings, Layer, LoadedConfig, config_from, config_hash, load_config
+from .scenario import (
+    FaultAnchor,
+    GeneratedMarket,
+    Market,
+    Scenario,
+    ScenarioAccount,
+    ScenarioFault,
+    ScenarioPosition,
+    load_scenario,
+    relative_expiry_days,
+)
+from .schema import Config, Dividend, Greeks, Ib, Order, Postgres
 from .windows import WeekWindow
 
 __all__ = [
     "AdoptMode",
     "AfterReprices",
+    "Change",
     "ClockSource",
     "Config",
+    "ConfigError",
+    "Dividend",
+    "FaultAnchor",
+    "GeneratedMarket",
+    "Greeks",
+    "Ib",
     "IbPortType",
+    "IbSettings",
+    "Layer",
+    "LoadedConfig",
+    "Market",
     "OnBreaker",
+    "Order",
     "OrderType",
+    "Postgres",
+    "Problem",
+    "RestartRequired",
+    "Scenario",
+    "ScenarioAccount",
+    "ScenarioError",
+    "ScenarioFault",
+    "ScenarioPosition",
     "SinkKind",
     "StockScope",
     "TimeInForce",
     "UnwindMode",
     "WeekWindow",
+    "config_from",
+    "config_hash",
+    "diff",
+    "load_config",
+    "load_scenario",
+    "port_type_of",
+    "relative_expiry_days",
+    "reload",
+    "restart_required",
 ]

@@ -23,12 +23,12 @@ from .enums import AdoptMode, OnBreaker, StockScope, UnwindMode
 class Structure(Section):
     """Which option legs are adopted and when they are left."""
 
-    min_dte: CountOrZero = Field(21, description="calendar days to expiry, New York")
-    max_dte: CountOrZero = Field(35, description="calendar days to expiry, New York")
+    min_dte: CountOrZero = Field(default=21, description="calendar days to expiry, New York")
+    max_dte: CountOrZero = Field(default=35, description="calendar days to expiry, New York")
     atm_band_pct: Annotated[float, Strict(), Field(gt=0, le=1)] = Field(
-        0.03, description="|strike − spot| / spot, a fraction"
+        default=0.03, description="|strike − spot| / spot, a fraction"
     )
-    exit_dte: CountOrZero = Field(7, description="legs with fewer days raise a warning")
+    exit_dte: CountOrZero = Field(default=7, description="legs with fewer days raise a warning")
     adopt: AdoptMode = AdoptMode.AUTO
     unwind: UnwindMode = UnwindMode.AUTO
     unwind_after_s: SecondsOrZero = 300.0
@@ -70,9 +70,11 @@ class DeltaBands(Section):
 class MarketState(Section):
     """Regime and freshness of the market."""
 
-    vol_window_min: Count = Field(5, description="one-minute bars in the volatility window")
-    stale_ts_threshold_ms: Positive = Field(5000.0, description="data lag beyond which the market is stale (M5)")
-    gap_pct: Positive = Field(1.0, description="per cent; a jump of the mid of this size is a gap (M4)")
+    vol_window_min: Count = Field(default=5, description="one-minute bars in the volatility window")
+    stale_ts_threshold_ms: Positive = Field(
+        default=5000.0, description="data lag beyond which the market is stale (M5)"
+    )
+    gap_pct: Positive = Field(default=1.0, description="per cent; a jump of the mid of this size is a gap (M4)")
 
 
 class Liquidity(Section):
@@ -106,7 +108,7 @@ class HedgeIntent(Section):
     min_hedge_shares: Count = 10
     cooldown_seconds: SecondsOrZero = 60.0
     max_hedge_shares_per_order: Count = 500
-    min_price_move_pct: NotNegative = Field(0.2, description="per cent of spot since the last hedge")
+    min_price_move_pct: NotNegative = Field(default=0.2, description="per cent of spot since the last hedge")
     stock_scope: StockScope = StockScope.STRATEGY
 
 
@@ -125,10 +127,10 @@ class Risk(Section):
     breaker_confirm_s: SecondsOrZero = 5.0
     on_breaker: OnBreaker = OnBreaker.HALT
     max_net_delta_shares: Positive | None = None
-    max_notional: Positive | None = Field(None, description="dollars")
-    max_spread_pct: Positive | None = Field(None, description="per cent of the mid")
+    max_notional: Positive | None = Field(default=None, description="dollars")
+    max_spread_pct: Positive | None = Field(default=None, description="per cent of the mid")
     max_orders_per_minute: Count = 10
-    price_collar_pct: Positive = Field(1.0, description="per cent of the mid of one second ago")
+    price_collar_pct: Positive = Field(default=1.0, description="per cent of the mid of one second ago")
     recon_grace_s: SecondsOrZero = 60.0
     paper_trade: Flag = True
     allow_live: Flag = False

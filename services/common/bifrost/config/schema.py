@@ -53,8 +53,8 @@ class Ib(Section):
     host: Host = "127.0.0.1"
     port: Port = 7497
     client_id: ClientId = 1
-    account: str | None = Field(None, description="the account that trades; needed when several are managed")
-    connect_timeout: Seconds = Field(15.0, description="seconds")
+    account: str | None = Field(default=None, description="the account that trades; needed when several are managed")
+    connect_timeout: Seconds = Field(default=15.0, description="seconds")
     reset_windows: tuple[WeekWindow, ...] = tuple(WeekWindow.parse(text) for text in DEFAULT_RESET_WINDOWS)
 
 
@@ -76,10 +76,14 @@ class Dividend(Section):
 class Greeks(Section):
     """Inputs of the option model."""
 
-    risk_free_rate: Annotated[float, Strict(), Field(ge=-0.1, le=1)] = Field(0.05, description="annual, continuous")
-    dividend_yield: Annotated[float, Strict(), Field(ge=0, le=1)] = Field(0.0, description="annual, continuous")
+    risk_free_rate: Annotated[float, Strict(), Field(ge=-0.1, le=1)] = Field(
+        default=0.05, description="annual, continuous"
+    )
+    dividend_yield: Annotated[float, Strict(), Field(ge=0, le=1)] = Field(default=0.0, description="annual, continuous")
     dividends: tuple[Dividend, ...] = ()
-    volatility: Annotated[float, Strict(), Field(gt=0, le=5)] = Field(0.35, description="annual; the last resort")
+    volatility: Annotated[float, Strict(), Field(gt=0, le=5)] = Field(
+        default=0.35, description="annual; the last resort"
+    )
 
 
 class Order(Section):
@@ -104,7 +108,7 @@ class Postgres(Section):
     host: str = "127.0.0.1"
     port: Port = 5432
     database: str = "options_db"
-    user: str | None = Field(None, description="each service's own role when empty")
+    user: str | None = Field(default=None, description="each service's own role when empty")
     password: SecretStr | None = None
     password_file: Path | None = None
     connect_timeout_s: Seconds = 5.0
@@ -121,7 +125,7 @@ class Clock(Section):
     """Where market time comes from."""
 
     source: ClockSource = ClockSource.WALL
-    url: str | None = Field(None, description="admin address of the simulator, http://host:port")
+    url: str | None = Field(default=None, description="admin address of the simulator, http://host:port")
 
 
 class Retention(Section):
@@ -136,7 +140,7 @@ class Monitor(Section):
 
     host: Host = "127.0.0.1"
     port: Port = 8000
-    allowed_hosts: tuple[str, ...] = Field((), description="further Host headers that are answered")
+    allowed_hosts: tuple[str, ...] = Field(default=(), description="further Host headers that are answered")
     read_only: Flag = False
     control_posts_per_minute: Count = 60
 
@@ -146,11 +150,13 @@ class Pricer(Section):
 
     client_id: ClientId = 2
     cycle_s: Seconds = 2.0
-    line_budget: Count = Field(90, description="streaming lines; the rest rotates through snapshots")
+    line_budget: Count = Field(default=90, description="streaming lines; the rest rotates through snapshots")
     messages_per_second: Annotated[int, Strict(), Field(ge=1, le=50)] = 40
-    grace_s: NotNegative = Field(60.0, description="seconds before the row of a contract nobody holds is removed")
+    grace_s: NotNegative = Field(
+        default=60.0, description="seconds before the row of a contract nobody holds is removed"
+    )
     metrics_host: Host = "127.0.0.1"
-    metrics_port: PortOrOff = Field(8011, description="0 switches health and metrics off")
+    metrics_port: PortOrOff = Field(default=8011, description="0 switches health and metrics off")
 
 
 class Simulator(Section):
