@@ -62,6 +62,8 @@ class Restored:
     mode: Mode
     executions: tuple[Execution, ...] = ()
     """Own and synthetic executions of (account, mode), all of them, oldest first."""
+    live_executions: tuple[Execution, ...] = ()
+    """In paper mode only: the live ledger, which is what the broker's positions are compared with."""
     external_exec_ids: frozenset[str] = frozenset()
     """Executions of others already recorded; they are not recorded twice."""
     costs: Mapping[str, float] = field(default_factory=dict)

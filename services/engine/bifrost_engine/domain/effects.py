@@ -225,7 +225,7 @@ class FinishCommand:
 
 @dataclass(frozen=True, slots=True)
 class ReserveSequence:
-    """The block of decision numbers is nearly used up: reserve the next one."""
+    """The block of decision numbers is nearly used up: reserve the next one, answer with SequenceReserved."""
 
 
 BrokerEffect = PlaceOrder | ModifyOrder | CancelOrder | FetchTruth | RequestLine | FetchAccounts

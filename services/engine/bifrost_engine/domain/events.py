@@ -221,6 +221,15 @@ class DatabaseChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class SequenceReserved:
+    """A further block of decision numbers is ours: ``start`` to ``stop - 1``, none ever used."""
+
+    at: Times
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
 class Stopping:
     """stop or a signal: nothing new leaves, a working order is cancelled."""
 
@@ -232,5 +241,6 @@ Event = (
     TimePassed | QuotesChanged | LineFailed | FarmChanged | LinkUp | LinkDown | ConnectivityLost
     | ConnectivityRestored | AccountReported | PositionsReported | BrokerTruth | IntentDurable | IntentFailed
     | OrderPlaced | OrderStatusReported | OrderErrorReported | ExecutionReported | CommissionReported
-    | CommandReceived | SuspensionRead | LeaseChanged | DatabaseChanged | Stopping
+    | CommandReceived | SuspensionRead | LeaseChanged | DatabaseChanged
+    | SequenceReserved | Stopping
 )  # fmt: skip
