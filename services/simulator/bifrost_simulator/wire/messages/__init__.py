@@ -1,0 +1,22 @@
+"""Every message of the text protocol, server versions 157-178, by id and by name."""
+
+from __future__ import annotations
+
+from bifrost_simulator.wire.layout import MessageSpec
+from bifrost_simulator.wire.messages.requests import REQUESTS, START_API
+from bifrost_simulator.wire.messages.responses import RESPONSES
+
+REQUEST_BY_NUMBER: dict[int, MessageSpec] = {spec.number: spec for spec in REQUESTS}
+REQUEST_BY_NAME: dict[str, MessageSpec] = {spec.name: spec for spec in REQUESTS}
+RESPONSE_BY_NUMBER: dict[int, MessageSpec] = {spec.number: spec for spec in RESPONSES}
+RESPONSE_BY_NAME: dict[str, MessageSpec] = {spec.name: spec for spec in RESPONSES}
+
+__all__ = [
+    "REQUESTS",
+    "REQUEST_BY_NAME",
+    "REQUEST_BY_NUMBER",
+    "RESPONSES",
+    "RESPONSE_BY_NAME",
+    "RESPONSE_BY_NUMBER",
+    "START_API",
+]
