@@ -149,9 +149,8 @@ class AccountReader:
     async def _fetch(self, timeout_s: float) -> AccountsReport:
         connection = self._connection
         accounts = connection.accounts
-        summary, *positions = await asyncio.gather(
-            self._fetch_summary(timeout_s), *(self.fetch_positions(account, timeout_s) for account in accounts)
-        )
+        summary = await self._fetch_summary(timeout_s)
+        positions = [await self.fetch_positions(account, timeout_s) for account in accounts]
         if not connection.is_connected:
             raise IbNotConnected("the connection ended while accounts were read")
         missing = [account for account in accounts if "NetLiquidation" not in summary.get(account, {})]

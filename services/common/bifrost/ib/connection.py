@@ -313,7 +313,8 @@ class IbConnection:
         await self.pacer.take()
         ib = self.ib
         req_id = ib.client.getReqId()
-        ib.wrapper.rows[req_id] = rows = []
+        rows: list[Any] = []
+        ib.wrapper.rows[req_id] = rows
         future = ib.wrapper.startReq(req_id)
         try:
             start(req_id)

@@ -9,13 +9,14 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from functools import partial
 from typing import Any, Literal
 
 from bifrost.contract import ContractKey, ContractKeyError, contract_key
 
 from .connection import IbConnection
 from .errors import IbCode
-from .failures import IbNotConnected, IbRequestError, IbRequestTimeout
+from .failures import IbRequestError, IbRequestTimeout
 from .library import Contract
 
 _log = logging.getLogger(__name__)
@@ -189,15 +190,16 @@ class ContractCache:
             if key not in self._asking and self.due(key):
                 task = asyncio.ensure_future(self._ask(key, (con_ids or {}).get(key, 0)))
                 self._asking[key] = task
-                task.add_done_callback(lambda _done, asked=key: self._asking.pop(asked, None))
+                task.add_done_callback(partial(self._asked, key))
         waiting = [self._asking[key] for key in wanted if key in self._asking]
         results = await asyncio.gather(*waiting, return_exceptions=True)
         for result in results:
-            if isinstance(result, IbNotConnected):
-                raise result
             if isinstance(result, BaseException):
                 raise result
         return {key: self._known[key] for key in wanted if key in self._known}
+
+    def _asked(self, key: ContractKey, _task: asyncio.Task[None]) -> None:
+        self._asking.pop(key, None)
 
     async def _ask(self, key: ContractKey, con_id: int) -> None:
         async with self._slots:

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 
 from bifrost.contract import ContractKey
 
@@ -206,7 +207,7 @@ class MarketDataLines:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._snapshots[req_id] = future
         ib.wrapper.lines[req_id] = state
-        ib.wrapper.snapshot_ends[req_id] = lambda: future.done() or future.set_result(None)
+        ib.wrapper.snapshot_ends[req_id] = partial(_finish, future)
         try:
             # Generic ticks are illegal with a snapshot (tws-protocol.md G10).
             ib.client.reqMktData(req_id, info.ib_contract, "", True, False, [])
@@ -296,3 +297,8 @@ class MarketDataLines:
             line.error = LineError(error.code, error.text, time.monotonic())
             _log.warning("line %s: %s (%s)", key, error, error.meaning)
         self.on_line_error.emit(key, line.error)
+
+
+def _finish(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

@@ -40,5 +40,7 @@ class RequestPacer:
 
     async def take(self) -> None:
         """Wait for a place in the budget and take it."""
-        while not self.try_take():
+        while True:
+            if self.try_take():
+                return
             await asyncio.sleep(max(self.wait_s(), 0.001))
