@@ -104,7 +104,7 @@ def _result(
     carry: float,
     iv_annual: Array,
 ) -> TreeResult:
-    """Greeks from the nodes of the first two steps; theta from the pricing equation, which holds while not exercised."""
+    """Greeks from the nodes of the first two steps; theta from the pricing equation, which holds until exercise."""
     delta = (first[:, 1] - first[:, 0]) / (spot * (up - down))
     high, middle, low = spot * up * up, spot * up * down, spot * down * down
     slope_up = (second[:, 2] - second[:, 1]) / (high - middle)
