@@ -1,0 +1,87 @@
+"""The early-exercise premium of American options, on Leisen–Reimer trees, many options at a time.
+
+The tree (D. Leisen and M. Reimer, "Binomial models for option valuation – examining and improving convergence", 1996)
+prices the American and the European option alike; only their difference is used and added to the closed European
+formula, so that the tree's own error cancels. Discrete dividends follow the escrowed model: the risky part of spot is
+spot less the present value of the dividends until expiry, which exercise gives back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .normal import Floats
+
+STEPS = 101
+"""Odd, as Leisen and Reimer need it; the premium's error is below 1e-4 of spot (tests against QuantLib)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lattice:
+    """Options to be priced together; arrays of one length.
+
+    ``risky`` is spot without the dividends still to come; ``dividends`` are pairs of years from now and dollars.
+    """
+
+    risky: Floats
+    strike: Floats
+    t_years: Floats
+    rate: Floats
+    dividend_yield: float
+    vol: Floats
+    sign: Floats
+    dividends: tuple[tuple[float, float], ...] = ()
+
+
+def escrow(t_years: Floats, rate: Floats, dividends: tuple[tuple[float, float], ...], at_years: Floats) -> Floats:
+    """Present value at ``at_years`` of the dividends after it and up to expiry, in dollars."""
+    total = np.zeros_like(at_years)
+    for when, amount in dividends:
+        alive = (when > at_years) & (when <= t_years)
+        total += np.where(alive, amount * np.exp(-rate * (when - at_years)), 0.0)
+    return total
+
+
+def premium(lattice: Lattice, steps: int = STEPS) -> Floats:
+    """American less European value of each option, in dollars; never negative."""
+    step = lattice.t_years / steps
+    up, down, p_up, p_down = _moves(lattice, steps)
+    # Axis 0 is the node, so that slices stay contiguous.
+    ladder = np.arange(steps + 1, dtype=np.float64)[:, None]
+    price = lattice.risky * np.exp(ladder * np.log(up) + (steps - ladder) * np.log(down))
+    american = np.maximum(lattice.sign * (price - lattice.strike), 0.0)
+    european = american.copy()
+    for level in range(steps - 1, -1, -1):
+        price = price[:-1] / down
+        european = p_up * european[1:] + p_down * european[:-1]
+        american = p_up * american[1:] + p_down * american[:-1]
+        gain = price - lattice.strike
+        if lattice.dividends:
+            gain = gain + escrow(lattice.t_years, lattice.rate, lattice.dividends, level * step)
+        np.maximum(american, lattice.sign * gain, out=american)
+    result: Floats = np.maximum(american[0] - european[0], 0.0)
+    return result
+
+
+def _moves(lattice: Lattice, steps: int) -> tuple[Floats, Floats, Floats, Floats]:
+    """Factors up and down and the discounted probabilities, by the Peizer–Pratt inversion."""
+    t_years, vol = lattice.t_years, lattice.vol
+    drift = lattice.rate - lattice.dividend_yield
+    spread = vol * np.sqrt(t_years)
+    d1 = (np.log(lattice.risky / lattice.strike) + (drift + 0.5 * vol * vol) * t_years) / spread
+    p_asset, p_cash = _peizer_pratt(d1, steps), _peizer_pratt(d1 - spread, steps)
+    growth = np.exp(drift * t_years / steps)
+    discount = np.exp(-lattice.rate * t_years / steps)
+    up = growth * p_asset / p_cash
+    down = (growth - p_cash * up) / (1.0 - p_cash)
+    return up, down, discount * p_cash, discount * (1.0 - p_cash)
+
+
+def _peizer_pratt(z: Floats, steps: int) -> Floats:
+    # Far from the money the inversion reaches 0 or 1 and the tree degenerates; 1e-12 keeps its factors finite.
+    x = z / (steps + 1.0 / 3.0 + 0.1 / (steps + 1.0))
+    half = np.sqrt(0.25 - 0.25 * np.exp(-x * x * (steps + 1.0 / 6.0)))
+    result: Floats = np.clip(0.5 + np.sign(z) * half, 1e-12, 1.0 - 1e-12)
+    return result
