@@ -23,15 +23,18 @@ from .errors import (
     is_lease_passed,
     is_lock_timeout,
 )
+from .listener import Channel, Listener
 
 __all__ = [
     "Backoff",
+    "Channel",
     "Connection",
     "ConnectionParams",
     "Cursor",
     "DatabaseError",
     "DatabaseUnavailable",
     "LeaseLost",
+    "Listener",
     "RecordRefused",
     "SchemaError",
     "connect",
