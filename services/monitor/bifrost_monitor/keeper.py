@@ -1,0 +1,151 @@
+"""Keeps the current view in memory: LISTEN, read again on every notification, and on a slow timer besides.
+
+One thread with one connection. GET /status therefore costs no query however many pages are open, and a notification
+lost with a connection costs one slow poll, not the news.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import psycopg2
+from bifrost.db import Backoff, DatabaseError
+from psycopg2.extensions import connection as Connection
+
+from .queries import read_accounts, read_desk
+from .view import View
+
+log = logging.getLogger(__name__)
+
+DESK_CHANNELS = ("bifrost_status", "bifrost_run_status", "bifrost_operations")
+ACCOUNT_CHANNELS = ("bifrost_positions", "bifrost_prices")
+SLOW_POLL_S = 2.0
+"""Also the longest time after which a lost notification, or a table without a trigger, is seen."""
+DESK_PAUSE_S = 0.05
+ACCOUNTS_PAUSE_S = 0.5
+"""Bursts of notifications are read once per pause; accounts may hold thousands of rows."""
+
+
+class ViewKeeper:
+    """Owns the thread that refreshes `view`.
+
+    Parameters
+    ----------
+    connect
+        Opens a connection or raises `DatabaseError`; called again, with back-off, whenever it breaks.
+    """
+
+    def __init__(self, connect: Callable[[], Connection]) -> None:
+        self._connect = connect
+        self._view = View()
+        self._changed = threading.Condition()
+        self._stopping = threading.Event()
+        self._wake_read, self._wake_write = os.pipe()
+        self._thread = threading.Thread(target=self._run, name="view-keeper", daemon=True)
+        self._backoff = Backoff(0.2, 5.0)
+
+    @property
+    def view(self) -> View:
+        """The newest view; safe from any thread."""
+        return self._view
+
+    def start(self) -> None:
+        """Begin to read; returns at once, whether or not the database answers."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask the thread to end; it is a daemon, so the process need not wait for a connection attempt."""
+        self._stopping.set()
+        os.write(self._wake_write, b".")
+        self._thread.join(timeout=0.3)
+
+    def wait_for(self, condition: Callable[[View], bool], timeout_s: float) -> bool:
+        """Block until a view fulfils ``condition``; False when none did in time."""
+        with self._changed:
+            return self._changed.wait_for(lambda: condition(self._view), timeout_s)
+
+    def _publish(self, view: View) -> None:
+        with self._changed:
+            self._view = replace(view, version=self._view.version + 1)
+            self._changed.notify_all()
+
+    def _run(self) -> None:
+        told: str | None = None
+        while not self._stopping.is_set():
+            try:
+                conn = self._connect()
+                try:
+                    self._listen(conn)
+                    told = None
+                finally:
+                    conn.close()
+            except (DatabaseError, psycopg2.Error, OSError) as error:
+                reason = one_line(error)
+                self._publish(replace(self._view, error=reason))
+                if reason != told:
+                    log.warning("waiting for the database: %s", reason)
+                    told = reason
+                self._stopping.wait(self._backoff.next_s())
+
+    def _listen(self, conn: Connection) -> None:
+        with conn.cursor() as cursor:
+            for channel in (*DESK_CHANNELS, *ACCOUNT_CHANNELS):
+                cursor.execute(f"LISTEN {channel}")
+        dirty_desk = dirty_accounts = True
+        desk_at = accounts_at = 0.0
+        while not self._stopping.is_set():
+            now = time.monotonic()
+            if dirty_desk and now - desk_at >= DESK_PAUSE_S:
+                self._read_desk(conn)
+                desk_at, dirty_desk = now, False
+            if dirty_accounts and now - accounts_at >= ACCOUNTS_PAUSE_S:
+                self._publish(replace(self._view, accounts=read_accounts(conn)))
+                accounts_at, dirty_accounts = now, False
+            self._wait(conn, _pause_s(dirty_desk, desk_at, dirty_accounts, accounts_at))
+            channels = {notify.channel for notify in _taken(conn)}
+            overdue = time.monotonic()
+            dirty_desk |= bool(channels.intersection(DESK_CHANNELS)) or overdue - desk_at >= SLOW_POLL_S
+            dirty_accounts |= bool(channels.intersection(ACCOUNT_CHANNELS)) or overdue - accounts_at >= SLOW_POLL_S
+
+    def _read_desk(self, conn: Connection) -> None:
+        before = time.monotonic()
+        desk = read_desk(conn)
+        if self._view.error is not None:
+            log.info("reading the database")
+        self._backoff.reset()
+        # now() was taken after `before`: ages come out too long by at most the read's duration, never too short.
+        self._publish(replace(self._view, desk=desk, read_monotonic=before, error=None))
+
+    def _wait(self, conn: Connection, timeout_s: float) -> None:
+        readable, _, _ = select.select([conn.fileno(), self._wake_read], [], [], timeout_s)
+        if conn.fileno() in readable:
+            conn.poll()
+
+
+def _pause_s(dirty_desk: bool, desk_at: float, dirty_accounts: bool, accounts_at: float) -> float:
+    """Seconds until something is due; short while a burst is being held back."""
+    now = time.monotonic()
+    due = [
+        desk_at + (DESK_PAUSE_S if dirty_desk else SLOW_POLL_S),
+        accounts_at + (ACCOUNTS_PAUSE_S if dirty_accounts else SLOW_POLL_S),
+    ]
+    return max(0.0, min(due) - now)
+
+
+def _taken(conn: Connection) -> list[psycopg2.extensions.Notify]:
+    """Notifications that have arrived, also those that came along with a query's answer."""
+    taken = list(conn.notifies)
+    conn.notifies.clear()
+    return taken
+
+
+def one_line(error: BaseException) -> str:
+    """The first line of a database error, without libpq's continuation lines."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

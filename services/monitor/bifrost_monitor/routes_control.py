@@ -1,0 +1,160 @@
+"""Routes that change something: commands, the IB address, the browser's session."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from bifrost.control import Command, CommandError, parse_args, parse_command
+from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import ValidationError
+
+from . import queries
+from .commands import KeyReused, submit
+from .errors import ApiError, describe
+from .ib_address import IbAddressForm
+from .routes_read import shaped
+from .security import Caller, cookie_value
+from .services import Services, services_of
+
+router = APIRouter()
+Wired = Annotated[Services, Depends(services_of)]
+SESSION_S = 400 * 24 * 3600
+"""Browsers keep a cookie 400 days at most; a new token ends it earlier."""
+
+
+async def json_body(request: Request) -> Any:
+    """The JSON body, ``{}`` where there is none; 422 for what is no JSON object."""
+    raw = await request.body()
+    if not raw.strip():
+        return {}
+    try:
+        body = json.loads(raw)
+    except ValueError as error:
+        raise ApiError(422, "invalid", f"the body is no JSON: {error}") from None
+    if not isinstance(body, dict):
+        raise ApiError(422, "invalid", "the body must be a JSON object")
+    return body
+
+
+def changing_caller(request: Request, services: Wired) -> Caller:
+    """Whoever may change something; refused before the body is looked at."""
+    return services.guard.require_change(request)
+
+
+@router.post("/control/{command}", status_code=202, summary="Ask the engine for something; needs the token")
+def post_control(
+    command: str,
+    caller: Annotated[Caller, Depends(changing_caller)],
+    services: Wired,
+    body: Annotated[dict[str, Any], Depends(json_body)],
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
+) -> JSONResponse:
+    """The body holds the command's arguments. 202 with the id; follow it at GET /control/{id}.
+
+    With an Idempotency-Key that was used for the same command and body the first id comes back with 200.
+    """
+    known, args = _parsed(command, body)
+    services.guard.require_rate(str(known))
+    try:
+        with services.pool.connection() as conn:
+            submitted = submit(conn, known, args, str(caller), idempotency_key)
+    except KeyReused as error:
+        raise ApiError(409, "idempotency_conflict", str(error), id=error.command_id) from None
+    if submitted.created:
+        services.metrics.command(str(known))
+    answer = {"id": submitted.id, "command": str(known), "status": submitted.status, "created": submitted.created}
+    return JSONResponse(answer, 202 if submitted.created else 200)
+
+
+def _parsed(name: str, body: dict[str, Any]) -> tuple[Command, dict[str, Any]]:
+    try:
+        command = parse_command(name)
+    except CommandError as error:
+        raise ApiError(404, "unknown_command", str(error)) from None
+    try:
+        return command, parse_args(command, body).model_dump(mode="json", exclude_none=True)
+    except CommandError as error:
+        raise ApiError(422, "invalid", str(error)) from None
+
+
+@router.get("/control", summary="The newest commands, who asked for them and what came of them")
+def get_controls(services: Wired, limit: Annotated[int, Query(ge=1, le=200)] = 20) -> JSONResponse:
+    """Newest first."""
+    with services.pool.connection() as conn:
+        rows = queries.read_commands(conn, limit)
+    return JSONResponse({"commands": [_command(row) for row in rows]})
+
+
+@router.get("/control/{command_id}", summary="State and result of a command")
+def get_control(services: Wired, command_id: int) -> JSONResponse:
+    """pending, accepted, done, refused, expired or failed, and the engine's result."""
+    with services.pool.connection() as conn:
+        row = queries.read_command(conn, command_id)
+    if row is None:
+        raise ApiError(404, "not_found", f"there is no command {command_id}")
+    return JSONResponse(_command(row))
+
+
+def _command(row: dict[str, Any]) -> dict[str, Any]:
+    answer = shaped(row)
+    # psql may have written any JSON into these columns; the contract says objects.
+    if not isinstance(answer["args"], dict):
+        answer["args"] = {"value": answer["args"]}
+    if answer["result"] is not None and not isinstance(answer["result"], dict):
+        answer["result"] = {"value": answer["result"]}
+    return answer
+
+
+@router.post("/config/ib", summary="Save the address of TWS or IB Gateway; needs the token")
+def post_ib_config(
+    caller: Annotated[Caller, Depends(changing_caller)],
+    services: Wired,
+    body: Annotated[dict[str, Any], Depends(json_body)],
+) -> JSONResponse:
+    """Used by the engine at its next connection. 409 when environment or scenario decide the address."""
+    address = services.settings.ib_address
+    if address.overridden_by is not None:
+        reason = f"the IB address is set by {address.overridden_by}; a saved one would have no effect"
+        raise ApiError(409, "overridden", reason, variable=address.overridden_by)
+    try:
+        form = IbAddressForm.model_validate(body)
+    except ValidationError as error:
+        raise ApiError(422, "invalid", describe(error.errors())) from None
+    if form.ib_port_type.live and not form.confirm:
+        port = f"{form.ib_port_type} (port {form.ib_port_type.port})"
+        raise ApiError(422, "confirm_required", f"{port} is where a funded account listens: repeat with confirm=true")
+    services.guard.require_rate("config")
+    with services.pool.connection() as conn:
+        saved = queries.save_ib_settings(conn, form.ib_host, str(form.ib_port_type), str(caller))
+    return JSONResponse({"saved": shaped(saved), "ib_config": address.answer(saved)})
+
+
+@router.get("/session", summary="Whether this caller may change something")
+def get_session(request: Request, services: Wired) -> dict[str, Any]:
+    """For the page: which of its controls can work."""
+    caller = services.guard.caller(request)
+    return {"signed_in": caller is not None, "read_only": services.settings.read_only}
+
+
+@router.post("/session", status_code=204, summary="Exchange the token for the browser's cookie")
+def post_session(request: Request, services: Wired, body: Annotated[dict[str, Any], Body()]) -> Response:
+    """``{"token": …}``; for a page that was opened without the link."""
+    if not services.guard.is_token(str(body.get("token", ""))):
+        raise ApiError(401, "unauthorized", "the token is not this monitor's; `make token` prints the right link")
+    answer = Response(status_code=204)
+    set_cookie(services, answer)
+    return answer
+
+
+def set_cookie(services: Services, answer: Response) -> None:
+    """Let this browser in from now on."""
+    answer.set_cookie(
+        services.settings.cookie_name,
+        cookie_value(services.settings.token or ""),
+        max_age=SESSION_S,
+        httponly=True,
+        samesite="strict",
+        path="/",
+    )

@@ -1,0 +1,172 @@
+"""Rows as the engine and the pricer write them, put there with plain SQL."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any
+
+from tests.support.postgres import Database
+
+ACCOUNT = "DU1000001"
+CALL = "NVDA|OPT|20260417|140|C"
+PUT = "NVDA|OPT|20260417|140|P"
+STOCK = "NVDA|STK|||"
+INSTANCE = uuid.UUID("11111111-2222-3333-4444-555555555555")
+
+
+def write_heartbeat(database: Database, *, age_s: float = 0.0, **columns: Any) -> None:
+    """A beat ``age_s`` seconds old by the database's clock."""
+    row = {
+        "hedge_running": True,
+        "ib_connected": True,
+        "ib_client_id": 1,
+        "heartbeat_interval_sec": 10,
+        "graceful_shutdown_at": None,
+        "next_retry_ts": None,
+        **columns,
+    }
+    _update(database, "daemon_heartbeat", row, "last_ts = now() - make_interval(secs => %s)", [age_s])
+
+
+def write_lease(database: Database, *, age_s: float = 0.0, epoch: int = 3) -> None:
+    """The lease of a living leader."""
+    database.query(
+        "UPDATE engine_lease SET owner = %s, epoch = %s, acquired_at = now() - interval '1 hour', "
+        "beat_at = now() - make_interval(secs => %s) WHERE id = 1",
+        str(INSTANCE),
+        epoch,
+        age_s,
+    )
+    database.query(
+        "INSERT INTO engine_instances (instance_id, host, pid, state, epoch, beat_at) "
+        "VALUES (%s, 'desk', 4711, 'leader', %s, now()) ON CONFLICT DO NOTHING",
+        str(INSTANCE),
+        epoch,
+    )
+
+
+def write_status(database: Database, *, age_s: float = 0.0, **columns: Any) -> None:
+    """A snapshot written ``age_s`` seconds ago; green unless told otherwise."""
+    row = {
+        "daemon_state": "running",
+        "trading_state": "NO_TRADE",
+        "symbol": "NVDA",
+        "spot": 141.2,
+        "bid": 141.19,
+        "ask": 141.21,
+        "net_delta": 6.4,
+        "stock_position": -180,
+        "option_legs_count": 2,
+        "daily_hedge_count": 7,
+        "daily_pnl": 412.55,
+        "data_lag_ms": 38.0,
+        "config_summary": "a1b2c3d4e5f6",
+        "ts": "2026-03-20T15:04:05+00:00",
+        "hedge_state": "EXEC_IDLE",
+        "account": ACCOUNT,
+        "mode": "live",
+        "self_check": "ok",
+        "status_lamp": "green",
+        "block_reasons": [],
+        "checks": [
+            {"name": "ib", "state": "ok", "observed": "connected", "limit": None, "reason": None, "kind": "blocking"}
+        ],
+        "details": {},
+        "market_clock": None,
+        "epoch": 3,
+        **columns,
+    }
+    names = ", ".join(row)
+    marks = ", ".join(["%s"] * len(row))
+    changes = ", ".join(f"{name} = excluded.{name}" for name in row)
+    database.query(
+        f"INSERT INTO status_current (id, {names}, written_at) "
+        f"VALUES (1, {marks}, now() - make_interval(secs => %s)) "
+        f"ON CONFLICT (id) DO UPDATE SET {changes}, written_at = excluded.written_at",
+        *_adapted(row),
+        age_s,
+    )
+
+
+def write_running_desk(database: Database) -> None:
+    """An engine that runs, is connected and says green."""
+    write_lease(database)
+    write_heartbeat(database)
+    write_status(database)
+
+
+def write_account(database: Database, account: str = ACCOUNT) -> None:
+    """One account with a short stock position and a long straddle, prices for all three."""
+    database.query(
+        "INSERT INTO accounts (account_id, updated_at, net_liquidation, total_cash, buying_power, fetched_at) "
+        "VALUES (%s, now(), 1002412.5, 961300.0, 3845200.0, to_timestamp(1774017840.5))",
+        account,
+    )
+    for key, sec_type, quantity, cost, strike, right, multiplier in (
+        (STOCK, "STK", -180, 140.5, None, None, 1),
+        (CALL, "OPT", 10, 520.0, 140.0, "C", 100),
+        (PUT, "OPT", 10, 480.0, 140.0, "P", 100),
+    ):
+        database.query(
+            "INSERT INTO account_positions (account_id, contract_key, symbol, sec_type, currency, position, avg_cost, "
+            "expiry, strike, option_right, multiplier, updated_at) "
+            "VALUES (%s, %s, 'NVDA', %s, 'USD', %s, %s, %s, %s, %s, %s, now())",
+            account,
+            key,
+            sec_type,
+            quantity,
+            cost,
+            "20260417" if sec_type == "OPT" else None,
+            strike,
+            right,
+            multiplier,
+        )
+    write_price(database, STOCK, bid=141.19, ask=141.21, mid=141.2, sec_type="STK")
+    write_price(database, CALL, bid=5.6, ask=5.7, mid=5.65, delta=0.55, iv=0.42, und_price=141.2)
+    write_price(database, PUT, bid=4.2, ask=4.3, mid=4.25, delta=-0.45, iv=0.43, und_price=141.2)
+
+
+def write_price(database: Database, contract_key: str, *, sec_type: str = "OPT", **columns: Any) -> None:
+    """A row of the pricer."""
+    row = {"symbol": "NVDA", "sec_type": sec_type, "source": "live", **columns}
+    names = ", ".join(row)
+    database.query(
+        f"INSERT INTO instrument_prices (contract_key, updated_at, quote_ts, {names}) "
+        f"VALUES (%s, now(), '2026-03-20T15:04:00+00:00', {', '.join(['%s'] * len(row))})",
+        contract_key,
+        *_adapted(row),
+    )
+
+
+def write_operation(database: Database, ts: str | None, kind: str, **columns: Any) -> int:
+    """One row of ``operations``; its id."""
+    row = {"side": "SELL", "quantity": 30, "price": 141.2, "state_reason": "D2", "symbol": "NVDA", **columns}
+    rows = database.query(
+        f"INSERT INTO operations (ts, type, {', '.join(row)}) VALUES (%s, %s, {', '.join(['%s'] * len(row))}) "
+        "RETURNING id",
+        ts,
+        kind,
+        *_adapted(row),
+    )
+    return int(rows[0][0])
+
+
+def finish_command(database: Database, command_id: int, status: str, result: dict[str, Any] | None = None) -> None:
+    """What the engine writes when a command has come to its end."""
+    database.query(
+        "UPDATE daemon_control SET status = %s, accepted_at = now(), finished_at = now(), consumed_at = now(), "
+        "result = %s WHERE id = %s",
+        status,
+        None if result is None else json.dumps(result),
+        command_id,
+    )
+
+
+def _update(database: Database, table: str, row: dict[str, Any], extra: str, values: list[object]) -> None:
+    changes = ", ".join(f"{name} = %s" for name in row)
+    database.query(f"UPDATE {table} SET {changes}, {extra} WHERE id = 1", *_adapted(row), *values)
+
+
+def _adapted(row: dict[str, Any]) -> list[Any]:
+    return [json.dumps(value) if isinstance(value, dict | list) else value for value in row.values()]
