@@ -5,7 +5,7 @@ ib_insync and ib_async unpack many of these strictly: a field too many or too fe
 
 from __future__ import annotations
 
-from bifrost_simulator.wire.fields import UNSET_DOUBLE_TEXT
+from bifrost_simulator.wire.fields import UNSET_DOUBLE
 from bifrost_simulator.wire.layout import Counted, Field, Item, Kind, MessageSpec
 from bifrost_simulator.wire.messages.groups import C11, ORDER_ID, REQ_ID, version
 from bifrost_simulator.wire.messages.orders import COMPLETED_ORDER, OPEN_ORDER
@@ -24,9 +24,9 @@ def _number(name: str, default: float | None = 0.0) -> Field:
 
 
 # "Not known yet" in the money streams is the unset double: an empty field would read as 0.
-_DAILY = Field("dailyPnL", Kind.TEXT, UNSET_DOUBLE_TEXT)
-_UNREALIZED = Field("unrealizedPnL", Kind.TEXT, UNSET_DOUBLE_TEXT)
-_REALIZED = Field("realizedPnL", Kind.TEXT, UNSET_DOUBLE_TEXT)
+_DAILY = Field("dailyPnL", Kind.FLOAT, UNSET_DOUBLE)
+_UNREALIZED = Field("unrealizedPnL", Kind.FLOAT, UNSET_DOUBLE)
+_REALIZED = Field("realizedPnL", Kind.FLOAT, UNSET_DOUBLE)
 
 _BAR: tuple[Item, ...] = (
     Field("date"),
@@ -221,8 +221,8 @@ RESPONSES: tuple[MessageSpec, ...] = (
         Field("execId"),
         _number("commission"),
         _CURRENCY,
-        Field("realizedPNL", Kind.TEXT, UNSET_DOUBLE_TEXT),
-        Field("yield", Kind.TEXT, UNSET_DOUBLE_TEXT),
+        Field("realizedPNL", Kind.FLOAT, UNSET_DOUBLE),
+        Field("yield", Kind.FLOAT, UNSET_DOUBLE),
         Field("yieldRedemptionDate", Kind.INT, 0),
     ),
     MessageSpec(61, "position", version(3), _ACCOUNT, *C11, _POSITION, _AVG_COST),
