@@ -565,43 +565,33 @@ BEGIN
         'daemon_run_status', 'daemon_heartbeat', 'accounts', 'account_positions', 'order_intents', 'orders',
         'executions', 'execution_costs', 'managed_legs', 'external_baseline', 'trading_days', 'decisions',
         'decision_counts', 'reconciliations', 'alerts'] LOOP
-        EXECUTE format('DROP TRIGGER IF EXISTS check_epoch ON %I', table_name);
-        EXECUTE format('CREATE TRIGGER check_epoch AFTER INSERT OR UPDATE OR DELETE ON %I '
+        EXECUTE format('CREATE OR REPLACE TRIGGER check_epoch AFTER INSERT OR UPDATE OR DELETE ON %I '
                        'FOR EACH STATEMENT EXECUTE FUNCTION bifrost_check_epoch()', table_name);
     END LOOP;
     FOREACH table_name IN ARRAY ARRAY['operations', 'executions', 'execution_costs', 'reconciliations', 'alerts'] LOOP
-        EXECUTE format('DROP TRIGGER IF EXISTS append_only ON %I', table_name);
-        EXECUTE format('CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON %I '
+        EXECUTE format('CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON %I '
                        'FOR EACH STATEMENT EXECUTE FUNCTION bifrost_refuse_change()', table_name);
     END LOOP;
     FOREACH table_name IN ARRAY ARRAY['operations', 'decisions'] LOOP
-        EXECUTE format('DROP TRIGGER IF EXISTS notify ON %I', table_name);
-        EXECUTE format('CREATE TRIGGER notify AFTER INSERT ON %I '
+        EXECUTE format('CREATE OR REPLACE TRIGGER notify AFTER INSERT ON %I '
                        'FOR EACH ROW EXECUTE FUNCTION bifrost_notify_id()', table_name);
     END LOOP;
     FOREACH table_name IN ARRAY ARRAY['status_current', 'daemon_heartbeat', 'engine_lease', 'settings'] LOOP
-        EXECUTE format('DROP TRIGGER IF EXISTS notify ON %I', table_name);
-        EXECUTE format('CREATE TRIGGER notify AFTER INSERT OR UPDATE ON %I '
+        EXECUTE format('CREATE OR REPLACE TRIGGER notify AFTER INSERT OR UPDATE ON %I '
                        'FOR EACH ROW EXECUTE FUNCTION bifrost_notify_status()', table_name);
     END LOOP;
 END $$;
 
-DROP TRIGGER IF EXISTS check_lease ON engine_lease;
-CREATE TRIGGER check_lease BEFORE UPDATE ON engine_lease FOR EACH ROW EXECUTE FUNCTION bifrost_check_lease();
-DROP TRIGGER IF EXISTS notify ON daemon_control;
-CREATE TRIGGER notify AFTER INSERT OR UPDATE ON daemon_control
+CREATE OR REPLACE TRIGGER check_lease BEFORE UPDATE ON engine_lease FOR EACH ROW EXECUTE FUNCTION bifrost_check_lease();
+CREATE OR REPLACE TRIGGER notify AFTER INSERT OR UPDATE ON daemon_control
     FOR EACH ROW EXECUTE FUNCTION bifrost_notify_control();
-DROP TRIGGER IF EXISTS notify ON daemon_run_status;
-CREATE TRIGGER notify AFTER INSERT OR UPDATE ON daemon_run_status
+CREATE OR REPLACE TRIGGER notify AFTER INSERT OR UPDATE ON daemon_run_status
     FOR EACH ROW EXECUTE FUNCTION bifrost_notify_run_status();
-DROP TRIGGER IF EXISTS notify ON account_positions;
-CREATE TRIGGER notify AFTER INSERT OR UPDATE OR DELETE ON account_positions
+CREATE OR REPLACE TRIGGER notify AFTER INSERT OR UPDATE OR DELETE ON account_positions
     FOR EACH ROW EXECUTE FUNCTION bifrost_notify_positions();
-DROP TRIGGER IF EXISTS notify_insert ON instrument_prices;
-CREATE TRIGGER notify_insert AFTER INSERT ON instrument_prices REFERENCING NEW TABLE AS changed_rows
+CREATE OR REPLACE TRIGGER notify_insert AFTER INSERT ON instrument_prices REFERENCING NEW TABLE AS changed_rows
     FOR EACH STATEMENT EXECUTE FUNCTION bifrost_notify_prices();
-DROP TRIGGER IF EXISTS notify_update ON instrument_prices;
-CREATE TRIGGER notify_update AFTER UPDATE ON instrument_prices REFERENCING NEW TABLE AS changed_rows
+CREATE OR REPLACE TRIGGER notify_update AFTER UPDATE ON instrument_prices REFERENCING NEW TABLE AS changed_rows
     FOR EACH STATEMENT EXECUTE FUNCTION bifrost_notify_prices();
 
 -- Retention removes history and decisions, nothing else; everything else is kept for ever.
@@ -639,7 +629,7 @@ GRANT USAGE ON SEQUENCE decision_seq, status_history_id_seq, operations_id_seq, 
     reconciliations_id_seq, alerts_id_seq TO bifrost_engine;
 GRANT EXECUTE ON FUNCTION bifrost_retention(integer, integer) TO bifrost_engine;
 
-GRANT SELECT ON account_positions, accounts, managed_legs, schema_migrations TO bifrost_pricer;
+GRANT SELECT ON account_positions, accounts, managed_legs, settings, schema_migrations TO bifrost_pricer;
 GRANT SELECT, INSERT, UPDATE, DELETE ON instrument_prices TO bifrost_pricer;
 
 GRANT INSERT ON daemon_control TO bifrost_monitor;
