@@ -54,12 +54,13 @@ class Hours:
     def session(self, day: date) -> MarketSession | None:
         """The session of ``day``, None on a day without one."""
         if day not in self._cache:
-            self._cache[day] = self._around_the_clock(day) if self.always_open else self.exchange_session(day)
+            found = self._around_the_clock(day) if self.always_open else self.exchange_session(day)
+            self._cache[day] = found
         return self._cache[day]
 
     def exchange_session(self, day: date) -> MarketSession | None:
         found = _exchange().session(day)
-        return found and MarketSession(day, found.open_utc.timestamp(), found.close_utc.timestamp())
+        return MarketSession(day, found.open_s, found.close_s) if found is not None else None
 
     def is_exchange_day(self, day: date) -> bool:
         return self.exchange_session(day) is not None

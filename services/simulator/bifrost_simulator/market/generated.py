@@ -126,7 +126,7 @@ class GeneratedMarket:
             first = tape.index(max(start_s, session.open_s))
             last = tape.index(min(until, session.close_s))
             indices = self._sample(key, first, last, bar_s, tape)
-            times = session.open_s + indices * tape.tick_s
+            times = np.asarray(session.open_s + indices * tape.tick_s, dtype=np.float64)
             prices, sizes = self._series(key, tape, indices, what)
             if sizes is not None:
                 traded = sizes > 0

@@ -1,0 +1,1 @@
+"""The broker: accounts, the order book, matching and money."""
