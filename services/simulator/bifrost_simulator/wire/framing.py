@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Iterator
 
 API_PREFIX = b"API\0"
 MAX_FRAME_BYTES = 1 << 20
@@ -42,8 +43,8 @@ class FrameReader:
         """Bytes of a frame that has not arrived whole."""
         return len(self._buffer)
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """Return the payloads that ``data`` completes.
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Yield the payloads that ``data`` completes; to be exhausted before the next call.
 
         Raises
         ------
@@ -53,8 +54,7 @@ class FrameReader:
         buffer = self._buffer
         buffer += data
         if self._awaits_prefix and not self._take_prefix():
-            return []
-        payloads: list[bytes] = []
+            return
         start = 0
         while len(buffer) - start >= _LENGTH.size:
             (length,) = _LENGTH.unpack_from(buffer, start)
@@ -63,10 +63,9 @@ class FrameReader:
             end = start + _LENGTH.size + length
             if len(buffer) < end:
                 break
-            payloads.append(bytes(buffer[start + _LENGTH.size : end]))
+            yield bytes(buffer[start + _LENGTH.size : end])
             start = end
         del buffer[:start]
-        return payloads
 
     def _take_prefix(self) -> bool:
         head = bytes(self._buffer[: len(API_PREFIX)])

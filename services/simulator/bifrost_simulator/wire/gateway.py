@@ -145,7 +145,7 @@ class Gateway:
     def request(self, session: Session, name: str, values: Values) -> None:
         """Answer one request; whatever goes wrong reaches the client as an error frame, never as a lost session."""
         call = Call(session, values, self._world, self._roster)
-        req_id = int(values.get("reqId", values.get("orderId", -1)))
+        req_id: int = next((values[key] for key in ("reqId", "orderId") if key in values), -1)
         try:
             HANDLERS[name](call)
         except BrokerError as error:

@@ -139,11 +139,16 @@ class Session(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self.state is SessionState.CLOSED:
             return
+        broken: FrameError | None = None
         try:
-            self._backlog.extend(self._frames.feed(data))
-            self._drain()
+            for payload in self._frames.feed(data):
+                self._backlog.append(payload)
         except FrameError as error:
-            self.close(str(error))
+            broken = error
+        # What came whole before the broken frame counts, however the network cut the stream.
+        self._drain_safely()
+        if broken is not None:
+            self.close(str(broken))
 
     def eof_received(self) -> bool:
         """A half-closed peer (gotcha G12) still gets what it asked for; then the socket closes."""
@@ -161,7 +166,7 @@ class Session(asyncio.Protocol):
     def _drain(self) -> None:
         """Handle what the pacing limit admits; a timer goes on with the rest."""
         while self._backlog and self.state is not SessionState.CLOSED:
-            if self.state is SessionState.READY:
+            if self.is_ready:
                 wait_s = self._pacer.wait_s(self._loop.time())
                 if wait_s > 0 and self._limits.pacing_mode is PacingMode.REJECT:
                     self._backlog.popleft()
@@ -184,6 +189,9 @@ class Session(asyncio.Protocol):
 
     def _drain_again(self) -> None:
         self._timer = None
+        self._drain_safely()
+
+    def _drain_safely(self) -> None:
         try:
             self._drain()
         except FrameError as error:
@@ -242,7 +250,7 @@ class Session(asyncio.Protocol):
         self._journal_in(spec.name, readable(spec, values))
         if spec.number == START_API:
             self._start(values["clientId"])
-        elif self.state is SessionState.READY:
+        elif self.is_ready:
             self._owner.request(self, spec.name, values)
         else:
             log.warning("%s arrived before startApi and is ignored", spec.name)
@@ -250,11 +258,11 @@ class Session(asyncio.Protocol):
     def _unreadable(self, name: str, req_id: int, error: FieldError) -> None:
         log.warning("client %s sent a %s that cannot be read: %s", self.client_id, name, error)
         self._journal_in(name, {"reqId": req_id, "unreadable": str(error)})
-        if self.state is SessionState.READY:
+        if self.is_ready:
             self.send_error(req_id, BrokerError(READ_ERROR, f"Error reading request. {name}: {error}"))
 
     def _start(self, client_id: int) -> None:
-        if self.state is SessionState.READY:
+        if self.is_ready:
             log.warning("client %s sent startApi again; ignored", self.client_id)
             return
         self._owner.start_api(self, client_id)

@@ -6,7 +6,7 @@ where they do not.
 
 from __future__ import annotations
 
-from bifrost_simulator.wire.fields import UNSET_DOUBLE_TEXT
+from bifrost_simulator.wire.fields import UNSET_DOUBLE
 from bifrost_simulator.wire.layout import Constant, Field, Item, Kind, MessageSpec, When
 from bifrost_simulator.wire.messages.groups import C11, C12, ORDER_ID, is_bag
 from bifrost_simulator.wire.messages.order_blocks import (
@@ -119,7 +119,7 @@ PLACE_ORDER = MessageSpec(
 
 # Outside a what-if the gateway fills the nine margins with its unset double.
 _MARGINS: tuple[Item, ...] = tuple(
-    Field(f"{name}{moment}", default=UNSET_DOUBLE_TEXT)
+    number(f"{name}{moment}", UNSET_DOUBLE)
     for moment in ("Before", "Change", "After")
     for name in ("initMargin", "maintMargin", "equityWithLoan")
 )
