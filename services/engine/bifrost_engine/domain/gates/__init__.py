@@ -5,11 +5,84 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from ..view import GateResult, View
+from .below_min_size import below_min_size
+from .buying_power import buying_power
+from .circuit_breaker import circuit_breaker
+from .cooldown import cooldown
+from .db_unavailable import db_unavailable
+from .disconnected import disconnected
+from .earnings_blackout import earnings_blackout
+from .halted import halted
+from .hold import hold
+from .live_not_allowed import live_not_allowed
+from .max_daily_hedge_count import max_daily_hedge_count
+from .max_notional import max_notional
+from .max_position_shares import max_position_shares
+from .min_price_move import min_price_move
+from .must_reduce_delta import must_reduce_delta
+from .no_legs import no_legs
+from .no_quote import no_quote
+from .not_reconciled import not_reconciled
+from .order_rate import order_rate
+from .order_working import order_working
+from .outside_session import outside_session
+from .price_collar import price_collar
+from .reset_window import reset_window
+from .safe_mode import safe_mode
+from .shortable import shortable
+from .spread_too_wide import spread_too_wide
+from .standby import standby
+from .strategy_disabled import strategy_disabled
+from .suspended import suspended
 
 Gate = Callable[[View], GateResult]
-GATES: tuple[Gate, ...] = ()
-FLATTEN_GATES: tuple[Gate, ...] = ()
-UNWIND_GATES: tuple[Gate, ...] = ()
+
+#: A hedge passes all of them; the first that fails is the block reason.
+GATES: tuple[Gate, ...] = (
+    suspended,
+    hold,
+    standby,
+    db_unavailable,
+    live_not_allowed,
+    not_reconciled,
+    circuit_breaker,
+    halted,
+    safe_mode,
+    strategy_disabled,
+    no_legs,
+    order_working,
+    outside_session,
+    reset_window,
+    earnings_blackout,
+    below_min_size,
+    cooldown,
+    order_rate,
+    max_daily_hedge_count,
+    max_position_shares,
+    max_notional,
+    buying_power,
+    shortable,
+    spread_too_wide,
+    min_price_move,
+    price_collar,
+    must_reduce_delta,
+)
+
+#: The operator's flatten asks only these (section 7); a funded account's second switch holds for it too.
+FLATTEN_GATES: tuple[Gate, ...] = (
+    standby,
+    live_not_allowed,
+    not_reconciled,
+    disconnected,
+    outside_session,
+    no_quote,
+    halted,
+    order_rate,
+    price_collar,
+)
+
+#: An orphan hedge unwound by the engine itself: flatten's gates, and everything that forbids an order nobody asked for.
+UNWIND_GATES: tuple[Gate, ...] = (suspended, hold, db_unavailable, circuit_breaker, safe_mode, *FLATTEN_GATES)
 
 
 def evaluate(view: View, gates: tuple[Gate, ...] = GATES) -> tuple[GateResult, ...]:
@@ -24,4 +97,4 @@ def first_failing(results: Iterable[GateResult]) -> GateResult | None:
 
 def flatten_gates(force: bool) -> tuple[Gate, ...]:
     """The gates of the operator's flatten; ``force`` overrides not_reconciled and nothing else."""
-    raise NotImplementedError
+    return tuple(gate for gate in FLATTEN_GATES if not (force and gate is not_reconciled))

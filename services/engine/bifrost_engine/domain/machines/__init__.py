@@ -1,0 +1,1 @@
+"""The three state machines, each one literal table (engine.md section 3)."""
