@@ -7,30 +7,14 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+from bifrost.db.queries import status as shared
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import RealDictCursor
 
 from .view import AccountRows, DeskRows, Row
 
-SNAPSHOT_SQL = """
-SELECT daemon_state, trading_state, symbol, spot, bid, ask, net_delta, stock_position, option_legs_count,
-       daily_hedge_count, daily_pnl, data_lag_ms, config_summary, ts, hedge_state, account, mode, self_check,
-       status_lamp, block_reasons, checks, details, market_clock, epoch, written_at
-FROM status_current WHERE id = 1
-"""
-HEARTBEAT_SQL = """
-SELECT last_ts, hedge_running, ib_connected, ib_client_id, next_retry_ts, seconds_until_retry, graceful_shutdown_at,
-       heartbeat_interval_sec, ib_connected_since, ib_address, last_error
-FROM daemon_heartbeat WHERE id = 1
-"""
-RUN_STATUS_SQL = "SELECT suspended, updated_at, heartbeat_interval_sec FROM daemon_run_status WHERE id = 1"
-LEASE_SQL = "SELECT owner, epoch, acquired_at, beat_at, stopped_at FROM engine_lease WHERE id = 1"
-# Engines that died leave their row: an hour is enough to see what happened.
-INSTANCES_SQL = """
-SELECT instance_id, host, pid, state, epoch, started_at, beat_at FROM engine_instances
-WHERE beat_at > now() - interval '1 hour' ORDER BY beat_at DESC LIMIT 20
-"""
-SETTINGS_SQL = "SELECT ib_host, ib_port_type, updated_at, updated_by FROM settings WHERE id = 1"
+INSTANCES_SHOWN_S = 3600.0
+"""Engines that died leave their row: an hour is enough to see what happened."""
 ACCOUNTS_SQL = """
 SELECT account_id, updated_at, net_liquidation, total_cash, buying_power, summary_extra, fetched_at, reported
 FROM accounts ORDER BY reported DESC, account_id
@@ -59,13 +43,6 @@ CONTROL_COLUMNS = """
 id, command, args, status, created_at, accepted_at, finished_at, consumed_at, result, requested_by,
 extract(epoch FROM now() - created_at)::double precision AS age_s
 """
-SAVE_IB_SQL = """
-INSERT INTO settings (id, ib_host, ib_port_type, updated_at, updated_by)
-VALUES (1, %(ib_host)s, %(ib_port_type)s, now(), %(updated_by)s)
-ON CONFLICT (id) DO UPDATE SET ib_host = excluded.ib_host, ib_port_type = excluded.ib_port_type,
-    updated_at = excluded.updated_at, updated_by = excluded.updated_by
-RETURNING ib_host, ib_port_type, updated_at, updated_by
-"""
 
 
 @contextmanager
@@ -86,10 +63,9 @@ def snapshot(conn: Connection) -> Iterator[RealDictCursor]:
             conn.autocommit = True
 
 
-def _one(cursor: RealDictCursor, sql: str) -> Row | None:
-    cursor.execute(sql)
-    row = cursor.fetchone()
-    return None if row is None else dict(row)
+def _columns(row: Any) -> Row | None:
+    """A row of the shared queries as column → value; None stays None."""
+    return None if row is None else {name: getattr(row, name) for name in type(row).__slots__}
 
 
 def _all(cursor: RealDictCursor, sql: str, values: Sequence[object] = ()) -> list[dict[str, Any]]:
@@ -100,17 +76,16 @@ def _all(cursor: RealDictCursor, sql: str, values: Sequence[object] = ()) -> lis
 def read_desk(conn: Connection) -> DeskRows:
     """The rows behind the verdict, as of one moment."""
     with snapshot(conn) as cursor:
-        now = _one(cursor, "SELECT now() AS read_at") or {}
-        latest = _one(cursor, "SELECT max(id) AS id FROM operations") or {}
+        moment = _all(cursor, "SELECT now() AS read_at, (SELECT max(id) FROM operations) AS latest_id")[0]
         return DeskRows(
-            read_at=now["read_at"],
-            status=_one(cursor, SNAPSHOT_SQL),
-            heartbeat=_one(cursor, HEARTBEAT_SQL),
-            run_status=_one(cursor, RUN_STATUS_SQL),
-            lease=_one(cursor, LEASE_SQL),
-            instances=_all(cursor, INSTANCES_SQL),
-            settings=_one(cursor, SETTINGS_SQL),
-            latest_operation_id=latest.get("id"),
+            read_at=moment["read_at"],
+            status=_columns(shared.status_current(conn)),
+            heartbeat=_columns(shared.heartbeat(conn)),
+            run_status=_columns(shared.run_status(conn)),
+            lease=_columns(shared.lease(conn)),
+            instances=[_columns(row) or {} for row in shared.instances(conn, INSTANCES_SHOWN_S)],
+            settings=_columns(shared.settings(conn)),
+            latest_operation_id=moment["latest_id"],
         )
 
 
@@ -189,12 +164,3 @@ def read_commands(conn: Connection, limit: int) -> list[dict[str, Any]]:
     """The newest commands with who asked for them and what came of them."""
     with conn.cursor(cursor_factory=RealDictCursor) as reader:
         return _all(reader, f"SELECT {CONTROL_COLUMNS} FROM daemon_control ORDER BY id DESC LIMIT %s", [limit])
-
-
-def save_ib_settings(conn: Connection, ib_host: str, ib_port_type: str, updated_by: str) -> dict[str, Any]:
-    """Insert or update the one settings row; its trigger tells the engine."""
-    values = {"ib_host": ib_host, "ib_port_type": ib_port_type, "updated_by": updated_by}
-    with conn.cursor(cursor_factory=RealDictCursor) as writer:
-        writer.execute(SAVE_IB_SQL, values)
-        row = writer.fetchone()
-    return dict(row or {})

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any
 
-from bifrost.control import Command, CommandError, parse_args, parse_command
+from bifrost.control import Command, CommandError, CommandStatus, parse_args, parse_command
+from bifrost.db import Connection, control_rows
+from bifrost.db.queries import status as shared
 from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 
 from . import queries
-from .commands import KeyReused, submit
 from .errors import ApiError, describe
 from .ib_address import IbAddressForm
 from .routes_read import shaped
@@ -59,13 +60,26 @@ def post_control(
     services.guard.require_rate(str(known))
     try:
         with services.pool.connection() as conn:
-            submitted = submit(conn, known, args, str(caller), idempotency_key)
-    except KeyReused as error:
-        raise ApiError(409, "idempotency_conflict", str(error), id=error.command_id) from None
-    if submitted.created:
+            command_id, created = _enqueue(conn, known, args, str(caller), idempotency_key)
+            row = None if created else control_rows.get(conn, command_id)
+    except control_rows.IdempotencyConflict as error:
+        raise ApiError(409, "idempotency_conflict", str(error), id=error.first_id) from None
+    if created:
         services.metrics.command(str(known))
-    answer = {"id": submitted.id, "command": str(known), "status": submitted.status, "created": submitted.created}
-    return JSONResponse(answer, 202 if submitted.created else 200)
+    status = CommandStatus.PENDING if row is None else row.status
+    answer = {"id": command_id, "command": str(known), "status": str(status), "created": created}
+    return JSONResponse(answer, 202 if created else 200)
+
+
+def _enqueue(
+    conn: Connection, command: Command, args: dict[str, Any], requested_by: str, key: str | None
+) -> tuple[int, bool]:
+    """Insert the command; three of them change ``daemon_run_status`` in the same transaction."""
+    if command in (Command.SUSPEND, Command.RESUME):
+        return control_rows.set_suspended(conn, command is Command.SUSPEND, requested_by, key)
+    if command is Command.SET_HEARTBEAT_INTERVAL:
+        return control_rows.set_heartbeat_interval(conn, args["seconds"], requested_by, key)
+    return control_rows.enqueue(conn, command, args, requested_by, key)
 
 
 def _parsed(name: str, body: dict[str, Any]) -> tuple[Command, dict[str, Any]]:
@@ -127,8 +141,9 @@ def post_ib_config(
         raise ApiError(422, "confirm_required", f"{port} is where a funded account listens: repeat with confirm=true")
     services.guard.require_rate("config")
     with services.pool.connection() as conn:
-        saved = queries.save_ib_settings(conn, form.ib_host, str(form.ib_port_type), str(caller))
-    return JSONResponse({"saved": shaped(saved), "ib_config": address.answer(saved)})
+        shared.save_settings(conn, form.ib_host, str(form.ib_port_type), str(caller))
+    saved = {"ib_host": form.ib_host, "ib_port_type": str(form.ib_port_type)}
+    return JSONResponse({"saved": saved, "ib_config": address.answer(saved)})
 
 
 @router.get("/session", summary="Whether this caller may change something")

@@ -120,7 +120,8 @@ class Guard:
 def host_name(header: str) -> str | None:
     """The name in a Host header without port and brackets, lower case; None when there is none."""
     try:
-        name = urlsplit(f"//{header.strip()}").hostname
+        parts = urlsplit(f"//{header.strip()}")
+        name, _ = parts.hostname, parts.port  # reading the port is what checks it
     except ValueError:
         return None
     return name.rstrip(".") if name else None
