@@ -101,13 +101,13 @@ def _typed(path: KeyPath, text: str) -> Any:
     """Read ``text`` as the key's type asks: text stays text, a list may be written ``a,b`` or as YAML."""
     holder = model_below(Config, path[:-1])
     annotation = holder.model_fields[path[-1]].annotation if holder else None
-    kinds = {annotation, *get_args(annotation)}
-    if str in kinds or SecretStr in kinds:
-        return text
     if getattr(annotation, "__origin__", None) is tuple:
         if text.startswith("["):
             return scalar(text)
         return [part.strip() for part in text.split(",") if part.strip()]
+    kinds = {annotation, *get_args(annotation)}
+    if str in kinds or SecretStr in kinds:
+        return text
     try:
         return scalar(text)
     except Exception:  # not YAML: let the key's own type say what is wrong with the text
