@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
+
+from bifrost.config import IbSettings
+from bifrost.db.live_rows import Heartbeat
+from bifrost.ib import AccountsReport
 
 from bifrost_engine.domain.effects import BrokerEffect, RecorderEffect
 from bifrost_engine.domain.events import Event
-from bifrost_engine.domain.words import BrokerPosition, Execution, Mode, OrderIntent, Times
+from bifrost_engine.domain.restore import OpenIntent, Restored
+from bifrost_engine.domain.words import Mode, Times
+
+__all__ = ["Broker", "Clock", "OpenIntent", "Recorder", "Restored", "Sink"]
 
 Sink = Callable[[Event], None]
 """Where adapters put events; called on the engine's loop only."""
@@ -21,7 +27,7 @@ class Clock(Protocol):
 
 
 class Broker(Protocol):
-    """Carries out broker effects and reports facts to the sink. Never raises for a broker's refusal: that is an event."""
+    """Carries out broker effects, reports facts to the sink. Never raises for a broker's refusal: that is an event."""
 
     def carry_out(self, effect: BrokerEffect) -> None: ...
 
@@ -44,40 +50,72 @@ class Recorder(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class OpenIntent:
-    """An intent whose end is not recorded: at start it is UNKNOWN until a probe has found out."""
+class Desk(Protocol):
+    """The database as the leader sees it. Nothing blocks the loop; a call raises DatabaseUnavailable while it is away."""
 
-    intent: OrderIntent
-    state: str
-    order_id: int
-    perm_id: int
+    def start(self) -> None: ...
+
+    def put(
+        self,
+        table: str,
+        row: Mapping[str, Any],
+        *,
+        on_durable: Callable[[], None] | None = None,
+        on_failed: Callable[[str], None] | None = None,
+    ) -> None:
+        """Hand over a row; it is durable in the order given."""
+        ...
+
+    def put_snapshot(self, row: Mapping[str, Any]) -> None: ...
+
+    def finish_command(self, command_id: int, status: str, result: Mapping[str, Any]) -> None: ...
+
+    def beat(self, beat: Heartbeat) -> None:
+        """Write daemon_heartbeat; of several only the newest need be written."""
+        ...
+
+    @property
+    def backlog(self) -> int: ...
+
+    async def restore(self, account: str, mode: Mode, symbol: str) -> Restored: ...
+
+    async def known_account(self) -> str: ...
+
+    async def reserve_sequence(self) -> range: ...
+
+    async def write_accounts(self, report: AccountsReport) -> None: ...
+
+    async def ib_settings(self) -> IbSettings | None: ...
+
+    async def retention(self, history_days: int, decisions_days: int) -> int: ...
+
+    async def close(self, limit_s: float = 3.0) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Restored:
-    """What an engine must know before it may trade again, read from the database after the spool was replayed."""
+class Gateway(Broker, Protocol):
+    """The link to IB. Everything it hears comes to the sink it was made with."""
 
-    account: str
-    mode: Mode
-    executions: tuple[Execution, ...] = ()
-    """Own and synthetic executions of (account, mode), all of them, oldest first."""
-    live_executions: tuple[Execution, ...] = ()
-    """In paper mode only: the live ledger, which is what the broker's positions are compared with."""
-    external_exec_ids: frozenset[str] = frozenset()
-    """Executions of others already recorded; they are not recorded twice."""
-    costs: Mapping[str, float] = field(default_factory=dict)
-    """Commission in dollars by exec_id."""
-    open_intents: tuple[OpenIntent, ...] = ()
-    trading_day: Mapping[str, object] | None = None
-    """Newest row of `trading_days` of (account, mode)."""
-    legs: tuple[Mapping[str, object], ...] = ()
-    """Rows of `managed_legs`, released ones included."""
-    baseline: Mapping[str, object] | None = None
-    """Row of `external_baseline` of the symbol."""
-    sequence: range = range(0)
-    """Reserved block of decision numbers, none of them ever used."""
-    last_market_s: float | None = None
-    """Market time of the newest status row: until the clock answers, time is known to be no earlier."""
-    positions: tuple[BrokerPosition, ...] = ()
-    """Last positions stored; shown with their age until the broker answers, never traded on."""
+    on_ended: Callable[[str], None]
+    """Called with the reason when the session is gone."""
+    on_accounts_wanted: Callable[[], None]
+    """Called when accounts and positions are worth reading again."""
+
+    async def connect(self, host: str, port: int) -> Login:
+        """Log on; raises GatewayUnavailable."""
+
+    def trade_for(self, account: str) -> None:
+        """Name the trading account and begin to stream its market."""
+
+    def disconnect(self, reason: str) -> None: ...
+
+    @property
+    def connected(self) -> bool: ...
+
+    def last_arrival_s(self) -> float | None:
+        """Wall time of the last sign of life, None without a session."""
+
+    def retry_lines(self) -> None:
+        """Request every market-data line in error again, at once."""
+
+    async def fetch_accounts(self) -> AccountsReport:
+        """Summaries and positions of every managed account; raises when anything is missing."""

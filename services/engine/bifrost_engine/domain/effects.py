@@ -235,4 +235,3 @@ RecorderEffect = (
     | FinishCommand | ReserveSequence
 )  # fmt: skip
 Effect = BrokerEffect | RecorderEffect
-

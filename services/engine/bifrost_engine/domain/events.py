@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bifrost.contract import ContractKey
 
-from .words import BrokerOrder, BrokerPosition, Execution, Quote, Times, Trigger
+from .words import BrokerOrder, BrokerPosition, Execution, OrderErrorKind, Quote, Times, Trigger
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +166,7 @@ class OrderErrorReported:
     at: Times
     order_ref: str
     code: int
+    kind: OrderErrorKind
     text: str
 
 

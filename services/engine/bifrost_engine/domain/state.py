@@ -17,7 +17,7 @@ from .machines.trading import TradingState
 from .market import MarketBook
 from .portfolio import Exposure, Leg, PortfolioMemory
 from .trading_day import TradingDay
-from .words import BrokerPosition, Dimensions, IntentState, Mode, OptionState, OrderIntent, OrderType, Purpose
+from .words import BrokerPosition, Dimensions, IntentState, Mode, OptionState, OrderIntent, OrderType, Purpose, Trigger
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +67,14 @@ class Reconciliation:
 
     done: bool = False
     reason: str = "no reconciliation since start"
+    trigger: Trigger = Trigger.STARTUP
+    """What the first truth on this link is for."""
     asked_s: float | None = None
     """A truth is being read since then."""
+    failed_s: float | None = None
+    """The last reading failed then."""
+    read_s: float | None = None
+    """The broker's truth was last read then; None since the link came up."""
     compared_s: float | None = None
     suspects: tuple[Difference, ...] = ()
     suspects_s: float | None = None
@@ -197,7 +203,7 @@ class State:
     option_state: OptionState = OptionState.LONG_GAMMA
     dimensions: Dimensions | None = None
     exposure: Exposure | None = None
-    portfolio: PortfolioMemory = PortfolioMemory()
+    portfolio: PortfolioMemory = field(default_factory=PortfolioMemory)
     last_decision: str = ""
     minute: Minute = Minute()
     alerted: Mapping[str, float] = field(default_factory=dict)

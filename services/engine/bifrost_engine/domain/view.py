@@ -1,4 +1,4 @@
-"""Everything a rule may look at in one evaluation, worked out once. Gates and the self-check read this and nothing else."""
+"""Everything a rule may look at in one evaluation, worked out once. Gates and the self-check read nothing else."""
 
 from __future__ import annotations
 

@@ -121,6 +121,10 @@ class Origin(StrEnum):
     SYNTHETIC = "synthetic"
 
 
+#: exec_id of a fill made inside the engine: ``paper:<order_ref>:<n>``.
+PAPER_PREFIX = "paper:"
+
+
 class Trigger(StrEnum):
     """Why the broker's truth was read."""
 
@@ -130,6 +134,17 @@ class Trigger(StrEnum):
     PROBE = "probe"
     RECOVER = "recover"
     COMMAND = "command"
+
+
+class OrderErrorKind(StrEnum):
+    """What an error code means for the order it names; the adapter knows the broker's codes."""
+
+    INFORMATION = "information"
+    """399, 10349, and 202, which only accompanies the Cancelled status."""
+    REJECT = "reject"
+    """201, 321, 404 ...: refused, unless the order works already."""
+    UNCERTAIN = "uncertain"
+    """10147, 10148, a refused modify, any code without a rule: says nothing about the outcome."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +223,11 @@ class Execution:
     @property
     def signed_quantity(self) -> float:
         return self.side.sign * self.quantity
+
+    @property
+    def paper(self) -> bool:
+        """Filled inside the engine: belongs to the paper ledger whatever mode the engine runs in now."""
+        return self.exec_id.startswith(PAPER_PREFIX)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,163 @@
+"""What the broker says, taken as facts: statuses, errors, executions, commissions (engine.md section 4.5).
+
+Executions reach the ledger in every state of every machine, once per exec_id.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from . import ledger as ledgers
+from . import orders, trading_day
+from .effects import OperationType, RecordCost, RecordExecution, RecordHistory, RecordOperation, RecordTradingDay
+from .events import CommissionReported, ExecutionReported, OrderErrorReported, OrderPlaced, OrderStatusReported
+from .turn import Turn
+from .words import Execution, Mode, OrderErrorKind, Origin
+
+_WORKING = frozenset({"PreSubmitted", "Submitted"})
+_CANCELLED = frozenset({"Cancelled", "ApiCancelled"})
+PREFIX = "BF"
+
+
+def order_placed(turn: Turn, event: OrderPlaced) -> None:
+    order = turn.state.order
+    if order is not None and order.order_ref == event.order_ref:
+        turn.change_order(order_id=event.order_id)
+
+
+def order_status(turn: Turn, event: OrderStatusReported) -> None:
+    """orderStatus drives acknowledgement and end; its quantities only cross-check the executions."""
+    order = turn.state.order
+    if order is None or order.order_ref != event.order_ref:
+        return
+    order = turn.change_order(
+        status=event.status,
+        why_held=event.why_held,
+        perm_id=event.perm_id or order.perm_id,
+        order_id=event.order_id or order.order_id,
+    )
+    if event.status in _WORKING:
+        orders.acknowledged(turn)
+    elif event.status == "Inactive":
+        orders.rejected(turn, order.last_error or "Inactive")
+    elif event.status in _CANCELLED:
+        orders.cancelled(turn, order.last_error or event.status)
+    orders.record_view(turn, event.status, event.remaining, event.avg_fill_price)
+
+
+def order_error(turn: Turn, event: OrderErrorReported) -> None:
+    """An error frame on our order: information, a reject before anything worked, or something to find out."""
+    order = turn.state.order
+    if order is None or order.order_ref != event.order_ref:
+        return
+    reason = f"{event.code}: {event.text}"
+    if event.kind is OrderErrorKind.INFORMATION:
+        return
+    if event.kind is OrderErrorKind.REJECT and not order.acknowledged and order.status not in _WORKING:
+        orders.rejected(turn, reason)
+    else:
+        # A refused modify, a refused cancel (10147, 10148) or a code we have no rule for: the order may still work.
+        orders.uncertain(turn, reason)
+
+
+def execution_reported(turn: Turn, event: ExecutionReported) -> None:
+    fold(turn, event.execution)
+
+
+def is_own(turn: Turn, execution: Execution) -> bool:
+    """Our order reference on our client id, or on an order the ledger already knows."""
+    if execution.origin is Origin.SYNTHETIC:
+        return True
+    reference = execution.order_ref
+    if not reference.startswith(PREFIX):
+        return False
+    order = turn.state.order
+    return (
+        execution.client_id == turn.state.link.client_id
+        or (order is not None and order.order_ref == reference)
+        or turn.state.live_ledger.fills(reference).quantity > 0
+    )
+
+
+def fold(turn: Turn, execution: Execution) -> bool:
+    """Take one execution into the books. Returns whether it was new.
+
+    Ours go to the ledger of the account's mode; foreign ones of contracts that matter explain differences later.
+    """
+    if execution.account != turn.state.account:
+        return False
+    if not is_own(turn, execution):
+        return _fold_external(turn, execution)
+    order = turn.state.order
+    ours = order is not None and order.order_ref == execution.order_ref
+    if execution.mid_at_decision is None and ours and order is not None:
+        execution = replace(execution, mid_at_decision=order.intent.mid)
+    if execution.origin is Origin.EXTERNAL:
+        execution = replace(execution, origin=Origin.OWN)
+    if not _enter(turn, execution):
+        return False
+    if execution.paper or turn.state.mode is Mode.LIVE:
+        day = trading_day.trade(
+            turn.state.day, execution.key, execution.signed_quantity, execution.price, execution.multiplier
+        )
+        turn.change(day=day)
+        turn.emit(RecordTradingDay(day.as_row()))
+    reason = order.intent.reason if ours and order is not None else (execution.note or "late or recovered")
+    turn.emit(
+        RecordExecution(turn.at, execution),
+        RecordOperation(
+            turn.at,
+            OperationType.FILL,
+            execution.side,
+            round(execution.quantity),
+            execution.price,
+            reason,
+            execution.key,
+            execution.order_ref,
+            execution.exec_id,
+        ),
+        RecordHistory(turn.at, "fill"),
+    )
+    if ours:
+        orders.filled(turn, round(turn.state.ledger.fills(execution.order_ref).quantity))
+    return True
+
+
+def _enter(turn: Turn, execution: Execution) -> bool:
+    """Fold into the ledger it belongs to. In paper mode a late live fill still belongs to the live one."""
+    paper_engine = turn.state.mode is Mode.PAPER
+    if paper_engine and not execution.paper:
+        book, is_new = ledgers.fold(turn.state.live_ledger, execution)
+        turn.change(live_ledger=book)
+        return is_new
+    book, is_new = ledgers.fold(turn.state.ledger, execution)
+    turn.change(ledger=book)
+    if not paper_engine:
+        turn.change(live_ledger=book)
+    return is_new
+
+
+def _fold_external(turn: Turn, execution: Execution) -> bool:
+    state = turn.state
+    if execution.exec_id in state.external_seen or execution.key.symbol != state.stock.symbol:
+        return False
+    pending = dict(state.external_pending)
+    pending[execution.key] = pending.get(execution.key, 0.0) + execution.signed_quantity
+    turn.change(external_seen=state.external_seen | {execution.exec_id}, external_pending=pending)
+    turn.emit(RecordExecution(turn.at, replace(execution, origin=Origin.EXTERNAL)))
+    return True
+
+
+def commission_reported(turn: Turn, event: CommissionReported) -> None:
+    """Costs come later than the execution and are joined by exec_id."""
+    state = turn.state
+    if event.commission is None or event.exec_id in state.ledger.commissions:
+        return
+    if event.exec_id not in state.ledger.executions:
+        return
+    book = ledgers.add_commission(state.ledger, event.exec_id, event.commission)
+    turn.change(ledger=book)
+    if state.mode is Mode.LIVE:
+        turn.change(live_ledger=book)
+    turn.change_day(commissions_usd=state.day.commissions_usd + event.commission)
+    turn.emit(RecordCost(event.exec_id, event.commission, event.currency, event.realized_pnl))

@@ -1,0 +1,138 @@
+"""What an engine takes over from its earlier life: ledger, counters, latches and orders whose end nobody wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from bifrost.contract import contract_key
+
+from . import ledger as ledgers
+from . import trading_day
+from .ledger import Ledger
+from .market import MarketBook
+from .portfolio import Leg
+from .state import OrderInFlight, Rules, State
+from .trading_day import TradingDay
+from .view import LastHedge
+from .words import BrokerPosition, Execution, Mode, OrderIntent, Times
+
+
+@dataclass(frozen=True, slots=True)
+class OpenIntent:
+    """An intent whose end is not recorded: at start it is UNKNOWN until a probe has found out."""
+
+    intent: OrderIntent
+    state: str
+    order_id: int
+    perm_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What an engine must know before it may trade again, read from the database after the spool was replayed."""
+
+    account: str
+    mode: Mode
+    executions: tuple[Execution, ...] = ()
+    """Own and synthetic executions of (account, mode), all of them, oldest first."""
+    live_executions: tuple[Execution, ...] = ()
+    """In paper mode only: the live ledger, which is what the broker's positions are compared with."""
+    external_exec_ids: frozenset[str] = frozenset()
+    """Executions of others already recorded; they are not recorded twice."""
+    costs: Mapping[str, float] = field(default_factory=dict)
+    """Commission in dollars by exec_id."""
+    open_intents: tuple[OpenIntent, ...] = ()
+    trading_day: Mapping[str, object] | None = None
+    """Newest row of `trading_days` of (account, mode)."""
+    legs: tuple[Mapping[str, object], ...] = ()
+    """Rows of `managed_legs`, released ones included."""
+    baseline: Mapping[str, object] | None = None
+    """Row of `external_baseline` of the symbol."""
+    sequence: range = range(0)
+    """Reserved block of decision numbers, none of them ever used."""
+    last_market_s: float | None = None
+    """Market time of the newest status row: until the clock answers, time is known to be no earlier."""
+    positions: tuple[BrokerPosition, ...] = ()
+    """Last positions stored; shown with their age until the broker answers, never traded on."""
+
+
+class GatewayUnavailable(Exception):
+    """Connecting failed, or the gateway is not one we can trade on; the text is for the operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A session at the gateway."""
+
+    accounts: tuple[str, ...]
+    client_id: int
+    address: str
+
+
+def initial_state(restored: Restored, rules: Rules, at: Times) -> tuple[State, tuple[str, ...]]:
+    """The state an engine starts with, and notes worth an alert (a clock that went back, for one).
+
+    Nothing is trusted that only the broker can know: positions, link and reconciliation start unknown.
+    """
+    now = at if at.market_s is not None else Times(at.wall_s, restored.last_market_s)
+    stock = contract_key(rules.config.symbol, "STK")
+    ledger = ledgers.fold_all(restored.executions, restored.costs)
+    live = ledger if restored.mode is Mode.LIVE else ledgers.fold_all(restored.live_executions, restored.costs)
+    day, notes = _day(restored, ledger, rules, now)
+    baseline = restored.baseline
+    legs = {leg.key: leg for leg in map(Leg.from_row, restored.legs)}
+    return (
+        State(
+            account=restored.account,
+            mode=restored.mode,
+            stock=stock,
+            book=MarketBook(stock),
+            ledger=ledger,
+            live_ledger=live,
+            day=day,
+            legs=legs,
+            external_shares=float(str(baseline["shares"])) if baseline is not None else None,
+            external_confirmed=baseline is not None and baseline.get("origin") == "confirmed",
+            external_seen=restored.external_exec_ids,
+            restored=tuple(_in_flight(entry, ledger) for entry in restored.open_intents),
+            sequence_next=restored.sequence.start,
+            sequence_stop=restored.sequence.stop,
+            started_s=at.wall_s,
+            trading_since_s=at.wall_s,
+            hedge_since_s=at.wall_s,
+        ),
+        notes,
+    )
+
+
+def _day(restored: Restored, ledger: Ledger, rules: Rules, at: Times) -> tuple[TradingDay, tuple[str, ...]]:
+    day, notes = TradingDay(restored.account, restored.mode), tuple[str, ...]()
+    if restored.trading_day is not None:
+        day, notes = trading_day.from_row(restored.trading_day, at)
+        day = trading_day.replay_own(day, ledger.counted(), restored.costs, rules.calendar)
+    own = [e for e in ledger.counted() if e.key.is_stock and e.order_ref]
+    newest = max(own, key=lambda e: e.time_s, default=None)
+    if newest is not None and (day.last_hedge is None or day.last_hedge.market_s < newest.time_s):
+        # Killed between the fill and its reference: the cooldown counts from the fill all the same.
+        clock_ok = at.market_s is None or newest.time_s <= at.market_s
+        if clock_ok:
+            day = replace(day, last_hedge=LastHedge(newest.time_s, newest.price, 0.0, 0.0, residue=False))
+    return day, notes
+
+
+def _in_flight(entry: OpenIntent, ledger: Ledger) -> OrderInFlight:
+    intent = entry.intent
+    filled = round(ledger.fills(intent.order_ref).quantity)
+    known = entry.state == "working" or entry.perm_id > 0 or filled > 0
+    return OrderInFlight(
+        intent,
+        order_type=intent.order_type,
+        limit_price=intent.limit_price,
+        order_id=entry.order_id,
+        perm_id=entry.perm_id,
+        filled=filled,
+        acknowledged=known,
+        counted=known,
+        ending="filled" if filled >= intent.quantity else "",
+    )
