@@ -195,6 +195,14 @@ class Database:
         rows = self.query(statement, *args, role=role)
         return rows[0][0] if rows else None
 
+    def write_secrets(self, folder: Path) -> Path:
+        """Password files as `bifrost db refresh` keeps them, so that a refresh on this server sets the same ones."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for user, password in self.passwords.items():
+            (folder / user).touch(0o600)
+            (folder / user).write_text(password + "\n", encoding="utf-8")
+        return folder
+
     def close(self) -> None:
         """Close what the test opened."""
         for opened in self._opened:
@@ -223,15 +231,17 @@ class Databases:
             return
         self._admin(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(TEMPLATE)))
         schema = (paths.repository_root() / "db" / "init.sql").read_text(encoding="utf-8")
-        with contextlib.closing(psycopg2.connect(_dsn(self.server, TEMPLATE))) as conn:
-            with conn, conn.cursor() as cursor:
-                cursor.execute(schema)
-            with conn, conn.cursor() as cursor:
-                for role in SERVICE_ROLES:
-                    self.passwords[role] = secrets.token_urlsafe(12)
-                    statement = sql.SQL("ALTER ROLE {} PASSWORD {}")
-                    cursor.execute(statement.format(sql.Identifier(role), sql.Literal(self.passwords[role])))
+        with contextlib.closing(psycopg2.connect(_dsn(self.server, TEMPLATE))) as conn, conn, conn.cursor() as cursor:
+            cursor.execute(schema)
+        self.passwords |= {role: secrets.token_urlsafe(12) for role in SERVICE_ROLES}
+        self.set_passwords()
         self._template_ready = True
+
+    def set_passwords(self) -> None:
+        """Set the roles' passwords, which belong to the whole server, to the ones that tests know."""
+        for role in SERVICE_ROLES:
+            statement = sql.SQL("ALTER ROLE {} PASSWORD {}")
+            self._admin(statement.format(sql.Identifier(role), sql.Literal(self.passwords[role])))
 
     def create(self, *, empty: bool = False) -> Database:
         """A new database: a copy of the template, or one with nothing in it."""

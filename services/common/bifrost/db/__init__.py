@@ -24,6 +24,7 @@ from .errors import (
     is_lock_timeout,
 )
 from .listener import Channel, Listener
+from .schema import schema_check
 
 __all__ = [
     "Backoff",
@@ -42,6 +43,7 @@ __all__ = [
     "is_lease_passed",
     "is_lock_timeout",
     "is_privileged",
+    "schema_check",
     "set_epoch",
     "warn_if_privileged",
 ]

@@ -21,7 +21,14 @@ from uuid import UUID
 import psycopg2
 
 from .connect import Connection, set_epoch
-from .errors import DatabaseUnavailable, is_connection_lost, is_lease_passed
+from .errors import (
+    DatabaseError,
+    DatabaseUnavailable,
+    LeaseLost,
+    first_line,
+    is_connection_lost,
+    is_lease_passed,
+)
 
 log = logging.getLogger(__name__)
 
@@ -124,7 +131,7 @@ class Lease:
 
     def beat(self) -> LeaseState:
         """Say that the leader lives; the answer is the same as :meth:`check`'s."""
-        if self._epoch is None or self._conn is None:
+        if self._epoch is None or self._conn is None or self._backend != self._new_backend:
             return self.check()
         try:
             changed = self._execute(
@@ -178,6 +185,8 @@ class Lease:
         ------
         DatabaseUnavailable
             When it could not be written.
+        LeaseLost
+            When another engine leads: the desk is no longer this one's to stop.
         """
         try:
             self._execute("UPDATE engine_lease SET stopped_at = now() WHERE id = 1")
@@ -220,6 +229,8 @@ class Lease:
                 "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
             )
             self._new_backend = (int(pid), started)
+            if self._epoch is not None:
+                set_epoch(self._conn, self._epoch)
         return self._conn
 
     def _rows(self, statement: str, *args: object) -> list[tuple[Any, ...]]:
@@ -284,9 +295,11 @@ class Lease:
             self._drop()
         return LeaseState.CONNECTION_LOST
 
-    def _dropped(self, error: psycopg2.Error) -> DatabaseUnavailable:
+    def _dropped(self, error: psycopg2.Error) -> DatabaseError:
+        if is_lease_passed(error):
+            return LeaseLost(first_line(error))
         self._drop()
-        return DatabaseUnavailable(f"lease: {error}".strip())
+        return DatabaseUnavailable(f"lease: {first_line(error)}")
 
     def _drop(self) -> None:
         if self._conn is not None:
