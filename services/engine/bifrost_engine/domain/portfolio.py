@@ -1,135 +1,59 @@
-"""The managed legs and their exposure in shares (engine.md section 1)."""
+"""The managed legs: which are adopted, how they are kept (engine.md section 1, "Managed legs")."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import replace
 
 from bifrost.calendar import TradingCalendar
-from bifrost.config import Config
+from bifrost.config import AdoptMode, Config
 from bifrost.contract import ContractKey
 
-from .market import MarketBook
-from .volatility import VolatilitySource
+from .exposure import PortfolioMemory, exposure
+from .figures import Exposure, ExposureAlert, LegExposure
+from .leg import Leg, ReleaseReason
+from .limits import above
 from .words import BrokerPosition, Times
 
-
-class ReleaseReason(StrEnum):
-    """Why a leg is managed no more. Only COMMAND keeps it from being adopted again by itself."""
-
-    COMMAND = "command"
-    CLOSED = "closed"
-    EXPIRED = "expired"
-
-
-@dataclass(frozen=True, slots=True)
-class Leg:
-    """A managed option leg, or a released one that is remembered. ``*_market_s`` are epoch seconds of the market's clock."""
-
-    key: ContractKey
-    quantity: float
-    """The broker's, signed."""
-    multiplier: float
-    con_id: int
-    trading_class: str
-    adopted_market_s: float
-    adopt_reason: str
-    adopt_price: float | None
-    """Mark at adoption, dollars a share; None when there was no good one yet."""
-    released_market_s: float | None = None
-    release_reason: str = ""
-
-    @property
-    def managed(self) -> bool:
-        return self.released_market_s is None and self.quantity != 0
-
-    def as_row(self, account: str) -> dict[str, object]:
-        """Columns of `managed_legs`."""
-        raise NotImplementedError
-
-    @classmethod
-    def from_row(cls, row: Mapping[str, object]) -> Leg:
-        """A row of `managed_legs`."""
-        raise NotImplementedError
-
-
-@dataclass(frozen=True, slots=True)
-class LegExposure:
-    """One leg in one evaluation; greeks are per share of the underlying, not multiplied."""
-
-    key: ContractKey
-    quantity: float
-    multiplier: float
-    delta: float
-    gamma: float
-    theta_usd_per_day: float
-    """Per share, dollars a calendar day."""
-    vega_usd_per_vol: float
-    """Per share, dollars for 1.00 of volatility."""
-    iv_annual: float | None
-    """None when expired."""
-    source: VolatilitySource
-    age_s: float
-    dte: int
-    mark: float | None
-    """Newest valid mid of the leg's line, dollars a share."""
-    broker_delta: float | None
-
-    @property
-    def delta_shares(self) -> float:
-        return self.quantity * self.multiplier * self.delta
-
-
-@dataclass(frozen=True, slots=True)
-class ExposureAlert:
-    """Something a trader should look at: pin_risk, exit_dte, early_exercise_risk, model_disagreement."""
-
-    code: str
-    key: ContractKey
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Exposure:
-    """The book in one evaluation. Share figures are ``None`` when the greeks are invalid, never zero."""
-
-    valid: bool
-    reason: str
-    """Why the greeks are invalid; empty when valid."""
-    stock_shares: float
-    option_delta_shares: float | None
-    net_delta_shares: float | None
-    gamma_shares: float | None
-    """Shares per dollar of the underlying."""
-    theta_usd_per_day: float | None
-    vega_usd_per_vol: float | None
-    legs: tuple[LegExposure, ...] = ()
-    flat_volatility: bool = False
-    """Some leg is priced with the configured volatility."""
-    alerts: tuple[ExposureAlert, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class PortfolioMemory:
-    """What one evaluation leaves for the next: solved volatilities, sources in use, prices at expiry, the last result."""
-
-    last: Exposure | None = None
+__all__ = [
+    "Exposure",
+    "ExposureAlert",
+    "Leg",
+    "LegExposure",
+    "PortfolioMemory",
+    "ReleaseReason",
+    "adopt",
+    "adoption_reason",
+    "eligible",
+    "exposure",
+    "largest_delta_shares",
+    "managed",
+    "may_adopt",
+    "release",
+]
 
 
 def managed(legs: Mapping[ContractKey, Leg]) -> tuple[Leg, ...]:
     """The legs that count, in the order of their keys."""
-    raise NotImplementedError
+    return tuple(leg for _, leg in sorted(legs.items()) if leg.managed)
 
 
 def eligible(
     position: BrokerPosition, spot: float | None, at: Times, config: Config, calendar: TradingCalendar
 ) -> bool:
-    """Whether an option position of the symbol fits the structure: DTE and strike within their bands, both ends included.
+    """Whether an option position of the symbol fits the structure: DTE and strike in their bands, ends included.
 
     Says nothing about `adopt: auto|manual`, nor about a leg released by command: ask `may_adopt` for that.
     """
-    raise NotImplementedError
+    key, structure = position.key, config.gates.strategy.structure
+    if not key.is_option or key.symbol != config.symbol or position.quantity == 0 or len(key.expiry) != 8:
+        return False
+    if spot is None or not spot > 0 or at.market_s is None:
+        return False
+    dte = calendar.dte_s(at.market_s, key.expiry_date)
+    if not structure.min_dte <= dte <= structure.max_dte:
+        return False
+    return not above(abs(key.strike - spot) / spot, structure.atm_band_pct)
 
 
 def may_adopt(
@@ -141,40 +65,45 @@ def may_adopt(
     calendar: TradingCalendar,
 ) -> bool:
     """Whether the engine adopts ``position`` by itself; ``known`` is what it remembers of that contract."""
-    raise NotImplementedError
-
-
-def adopt(position: BrokerPosition, at: Times, reason: str, mark: float | None) -> Leg:
-    """The leg that ``position`` becomes. ``reason`` says why: the structure's numbers, or the command."""
-    raise NotImplementedError
+    if config.gates.strategy.structure.adopt is not AdoptMode.AUTO:
+        return False
+    if known is not None and (known.managed or known.release_reason == ReleaseReason.COMMAND):
+        return False
+    return eligible(position, spot, at, config, calendar)
 
 
 def adoption_reason(position: BrokerPosition, spot: float | None, at: Times, calendar: TradingCalendar) -> str:
     """The numbers behind an adoption, for the alert and the row."""
-    raise NotImplementedError
+    dte = None if at.market_s is None else calendar.dte_s(at.market_s, position.key.expiry_date)
+    days = "unknown days" if dte is None else f"{dte} days"
+    if spot is None:
+        return f"{days} to expiry"
+    distance_pct = 100.0 * abs(position.key.strike - spot) / spot
+    return f"{days} to expiry, strike {distance_pct:.2f} % from spot {spot:.2f}"
+
+
+def adopt(position: BrokerPosition, at: Times, reason: str, mark: float | None) -> Leg:
+    """The leg that ``position`` becomes. ``reason`` says why: the structure's numbers, or the command."""
+    return Leg(
+        key=position.key,
+        quantity=position.quantity,
+        multiplier=position.multiplier,
+        con_id=position.con_id,
+        trading_class=position.trading_class,
+        adopted_market_s=at.market_s if at.market_s is not None else at.wall_s,
+        adopt_reason=reason,
+        adopt_price=mark,
+    )
 
 
 def release(leg: Leg, at: Times, reason: ReleaseReason) -> Leg:
     """The leg, managed no more."""
-    raise NotImplementedError
-
-
-def exposure(
-    legs: Mapping[ContractKey, Leg],
-    book: MarketBook,
-    stock_shares: float,
-    at: Times,
-    config: Config,
-    calendar: TradingCalendar,
-    memory: PortfolioMemory,
-) -> tuple[Exposure, PortfolioMemory]:
-    """Delta, gamma, theta and vega of the managed legs and the stock in scope.
-
-    Works the model only when spot, a volatility or the legs changed, or a second of market time passed.
-    """
-    raise NotImplementedError
+    released_s = at.market_s if at.market_s is not None else at.wall_s
+    return replace(leg, released_market_s=released_s, release_reason=str(reason))
 
 
 def largest_delta_shares(legs: Mapping[ContractKey, Leg]) -> float:
     """The largest |Δ| the managed legs can reach: calls all in the money, or puts (start-up warning, section 8)."""
-    raise NotImplementedError
+    calls = sum(leg.quantity * leg.multiplier for leg in managed(legs) if leg.key.right == "C")
+    puts = sum(leg.quantity * leg.multiplier for leg in managed(legs) if leg.key.right == "P")
+    return max(abs(calls), abs(puts))

@@ -1,9 +1,29 @@
-"""Which volatility prices a leg: model, solved, last solved, configured (engine.md section 1, "Volatility and greeks")."""
+"""Which volatility prices a leg: model, solved, last solved, configured (engine.md section 1, "Volatility")."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
 from enum import StrEnum
+
+from bifrost.calendar import TradingCalendar
+from bifrost.config import Config
+from bifrost.contract import ContractKey
+from bifrost.options import Dividends, ModelError, implied_volatility
+
+from .limits import finite
+from .market import MarketBook, valid_mid
+from .words import Quote, Times
+
+#: A model's volatility and a leg's own quote count for this long (wall seconds).
+FRESH_S = 60.0
+#: A source that alone moves net delta must last this long before it is used (wall seconds).
+HOLD_SOURCE_S = 5.0
+#: A leg is solved again no sooner than this; a leg that the model prices, only so that a last solved one exists.
+SOLVE_EVERY_S, SOLVE_SPARE_EVERY_S = 1.0, 60.0
+#: What can be a volatility at all, annual.
+_LOWEST, _HIGHEST = 0.001, 5.0
 
 
 class VolatilitySource(StrEnum):
@@ -18,8 +38,148 @@ class VolatilitySource(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LegVolatility:
-    """The volatility of one leg, where it came from and how old it is (seconds)."""
+    """The annual volatility of one leg, where it came from and when (wall seconds)."""
 
     iv_annual: float
     source: VolatilitySource
-    age_s: float
+    as_of_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """A volatility solved from a leg's own mid."""
+
+    iv_annual: float | None
+    """None when the mid had no solution."""
+    quote_s: float
+    """Wall arrival of the quote it was solved from."""
+    tried_s: float
+    day: date | None
+    """Trading day of the solution."""
+
+
+@dataclass(frozen=True, slots=True)
+class VolatilityMemory:
+    """What is remembered from one evaluation to the next."""
+
+    solved: Mapping[ContractKey, Solved] = field(default_factory=dict)
+    used: Mapping[ContractKey, LegVolatility] = field(default_factory=dict)
+    """What priced each leg last time."""
+    challenged: tuple[tuple[ContractKey, VolatilitySource], ...] = ()
+    """Sources that would move net delta and wait for their five seconds."""
+    challenged_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pricing:
+    """Everything but the volatility that the model needs for one leg."""
+
+    key: ContractKey
+    t_years: float
+
+
+def best(
+    legs: Iterable[Pricing],
+    spot: float,
+    dividends: Dividends,
+    book: MarketBook,
+    at: Times,
+    config: Config,
+    calendar: TradingCalendar,
+    memory: VolatilityMemory,
+) -> tuple[dict[ContractKey, LegVolatility], VolatilityMemory]:
+    """The best volatility of each leg now, and what was solved on the way."""
+    today = calendar.trading_day_s(at.market_s) if at.market_s is not None else None
+    solved, chosen = dict(memory.solved), {}
+    for leg in legs:
+        quote = book.quotes.get(leg.key)
+        model = _from_model(quote, at)
+        if _due(quote, solved.get(leg.key), at, spare=model is not None):
+            solved[leg.key] = _solve(leg, quote, spot, dividends, at, config, today, solved.get(leg.key))
+        chosen[leg.key] = model or _from_solved(solved.get(leg.key), at, today, calendar) or _flat(config, at)
+    return chosen, memory if solved == memory.solved else replace(memory, solved=solved)
+
+
+def _from_model(quote: Quote | None, at: Times) -> LegVolatility | None:
+    if quote is None or quote.model_wall_s is None or at.wall_s - quote.model_wall_s > FRESH_S:
+        return None
+    iv_annual = finite(quote.model_iv_annual)
+    if iv_annual is None or not _LOWEST <= iv_annual <= _HIGHEST:
+        return None
+    return LegVolatility(iv_annual, VolatilitySource.MODEL, quote.model_wall_s)
+
+
+def _due(quote: Quote | None, before: Solved | None, at: Times, spare: bool) -> bool:
+    """Whether to solve: a newer two-sided quote has come, and the last attempt is long enough ago."""
+    if quote is None or valid_mid(quote) is None or at.wall_s - quote.arrived_wall_s > FRESH_S:
+        return False
+    if before is None:
+        return True
+    wait_s = SOLVE_SPARE_EVERY_S if spare else SOLVE_EVERY_S
+    return quote.arrived_wall_s > before.quote_s and at.wall_s - before.tried_s >= wait_s
+
+
+def _solve(
+    leg: Pricing,
+    quote: Quote | None,
+    spot: float,
+    dividends: Dividends,
+    at: Times,
+    config: Config,
+    today: date | None,
+    before: Solved | None,
+) -> Solved:
+    mid, greeks = valid_mid(quote), config.greeks
+    arrived_s = quote.arrived_wall_s if quote is not None else at.wall_s
+    try:
+        iv_annual = implied_volatility(
+            mid or 0.0,
+            spot,
+            leg.key.strike,
+            leg.t_years,
+            greeks.risk_free_rate,
+            greeks.dividend_yield,
+            leg.key.right,
+            dividends=dividends,
+        )
+    except ModelError:
+        # A mid without a solution says nothing; what was solved before goes on counting by its own age.
+        if before is None:
+            return Solved(None, arrived_s, at.wall_s, today)
+        return replace(before, tried_s=at.wall_s)
+    return Solved(iv_annual, arrived_s, at.wall_s, today)
+
+
+def _from_solved(
+    solved: Solved | None, at: Times, today: date | None, calendar: TradingCalendar
+) -> LegVolatility | None:
+    if solved is None or solved.iv_annual is None:
+        return None
+    if at.wall_s - solved.quote_s <= FRESH_S:
+        return LegVolatility(solved.iv_annual, VolatilitySource.SOLVED, solved.quote_s)
+    if today is None or solved.day is None or solved.day < calendar.previous_session(today).day:
+        return None
+    return LegVolatility(solved.iv_annual, VolatilitySource.LAST_SOLVED, solved.quote_s)
+
+
+def _flat(config: Config, at: Times) -> LegVolatility:
+    return LegVolatility(config.greeks.volatility, VolatilitySource.FLAT, at.wall_s)
+
+
+def changed_sources(
+    chosen: Mapping[ContractKey, LegVolatility], memory: VolatilityMemory
+) -> tuple[tuple[ContractKey, VolatilitySource], ...]:
+    """Legs whose best source is another than the one that priced them last time."""
+    return tuple(
+        (key, volatility.source)
+        for key, volatility in chosen.items()
+        if key in memory.used and memory.used[key].source is not volatility.source
+    )
+
+
+def held(chosen: Mapping[ContractKey, LegVolatility], memory: VolatilityMemory) -> dict[ContractKey, LegVolatility]:
+    """``chosen``, but legs whose source changed keep the volatility that priced them last time."""
+    return {
+        key: memory.used[key] if key in memory.used and memory.used[key].source is not volatility.source else volatility
+        for key, volatility in chosen.items()
+    }

@@ -1,0 +1,222 @@
+"""The exposure of the book in shares, leg by leg (engine.md section 1).
+
+``net_delta = stock in scope + Σ quantity × multiplier × delta``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from bifrost.calendar import TradingCalendar
+from bifrost.config import Config
+from bifrost.contract import ContractKey
+from bifrost.options import Dividends, ModelError
+
+from .figures import Exposure, ExposureAlert, LegExposure
+from .leg import Leg
+from .leg_alerts import leg_alerts
+from .leg_model import Figures, LegTime, dividends_ahead, expired_delta, leg_time, model_figures
+from .limits import at_least, finite
+from .market import MarketBook, valid_mid
+from .volatility import (
+    FRESH_S,
+    HOLD_SOURCE_S,
+    LegVolatility,
+    Pricing,
+    VolatilityMemory,
+    VolatilitySource,
+    best,
+    changed_sources,
+    held,
+)
+from .words import Times
+
+#: The model is worked again after this much market time though nothing moved.
+RECOMPUTE_S = 1.0
+#: The official last price is taken until this long after the close: the closing print comes late (market seconds).
+SETTLE_WITHIN_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class PortfolioMemory:
+    """What one evaluation leaves for the next: volatilities, prices at expiry, and the last result with its inputs."""
+
+    volatility: VolatilityMemory = field(default_factory=VolatilityMemory)
+    settled: Mapping[str, float] = field(default_factory=dict)
+    """Official last price of the stock by expiry date."""
+    last: Exposure | None = None
+    inputs: object = None
+    """What the last result was computed from; equal inputs within a second give the same result."""
+    computed_market_s: float = 0.0
+
+
+def exposure(
+    legs: Mapping[ContractKey, Leg],
+    book: MarketBook,
+    stock_shares: float,
+    at: Times,
+    config: Config,
+    calendar: TradingCalendar,
+    memory: PortfolioMemory,
+) -> tuple[Exposure, PortfolioMemory]:
+    """Delta, gamma, theta and vega of the managed legs and the stock in scope.
+
+    Works the model only when spot, a volatility or the legs changed, or a second of market time passed.
+    """
+    counted = [leg for _, leg in sorted(legs.items()) if leg.managed]
+    if not counted:
+        return _no_legs(stock_shares), PortfolioMemory(settled=memory.settled)
+    if at.market_s is None:
+        return _invalid(stock_shares, "market time is not known yet"), memory
+    if book.mid is None:
+        return _invalid(stock_shares, f"no accepted price of {book.stock.symbol} yet"), memory
+    try:
+        return _work(counted, book, book.mid, at.market_s, stock_shares, at, config, calendar, memory)
+    except ModelError as error:
+        return _invalid(stock_shares, f"option model: {error}"), replace(memory, last=None, inputs=None)
+
+
+def _work(
+    legs: list[Leg],
+    book: MarketBook,
+    spot: float,
+    market_s: float,
+    stock_shares: float,
+    at: Times,
+    config: Config,
+    calendar: TradingCalendar,
+    memory: PortfolioMemory,
+) -> tuple[Exposure, PortfolioMemory]:
+    times = {leg.key: leg_time(leg.key, spot, market_s, calendar) for leg in legs}
+    live = [Pricing(leg.key, times[leg.key].t_years) for leg in legs if not times[leg.key].expired]
+    dividends = dividends_ahead(market_s, config)
+    chosen, volatility = best(live, spot, dividends, book, at, config, calendar, memory.volatility)
+    settled = _settle(legs, times, book, spot, market_s, calendar, memory.settled)
+    memory = replace(memory, volatility=volatility, settled=settled)
+    inputs = (spot, tuple(legs), tuple(settled.items()), config.greeks, _inputs_of(chosen, legs, book))
+    since_s = market_s - memory.computed_market_s
+    last = memory.last
+    if last is not None and inputs == memory.inputs and 0 <= since_s < RECOMPUTE_S and not volatility.challenged:
+        return _with_stock(last, stock_shares), memory
+    chosen, figures, volatility = _settle_sources(legs, live, chosen, spot, dividends, at, config, volatility)
+    rows = tuple(
+        _row(leg, times[leg.key], chosen.get(leg.key), figures.get(leg.key), settled, book, at) for leg in legs
+    )
+    result = _sum(rows, stock_shares, leg_alerts(rows, times, spot, dividends, config))
+    return result, replace(memory, volatility=volatility, last=result, inputs=inputs, computed_market_s=market_s)
+
+
+def _inputs_of(
+    chosen: Mapping[ContractKey, LegVolatility], legs: list[Leg], book: MarketBook
+) -> tuple[tuple[object, ...], ...]:
+    volatilities = tuple((volatility.iv_annual, volatility.source) for volatility in chosen.values())
+    return (volatilities, tuple(valid_mid(book.quotes.get(leg.key)) for leg in legs))
+
+
+def _settle_sources(
+    legs: list[Leg],
+    live: list[Pricing],
+    chosen: dict[ContractKey, LegVolatility],
+    spot: float,
+    dividends: Dividends,
+    at: Times,
+    config: Config,
+    memory: VolatilityMemory,
+) -> tuple[dict[ContractKey, LegVolatility], dict[ContractKey, Figures], VolatilityMemory]:
+    """Greeks by the chosen volatilities, unless a change of source alone moves net delta and has not lasted yet."""
+    figures = model_figures(live, chosen, spot, dividends, config)
+    changed = changed_sources(chosen, memory)
+    if changed:
+        kept = held(chosen, memory)
+        before = model_figures(live, kept, spot, dividends, config)
+        moved = sum(
+            leg.quantity * leg.multiplier * (figures[leg.key].delta - before[leg.key].delta)
+            for leg in legs
+            if leg.key in figures
+        )
+        if at_least(abs(moved), config.gates.state.delta.epsilon_band):
+            since_s = memory.challenged_s if memory.challenged == changed else at.wall_s
+            if at.wall_s - since_s < HOLD_SOURCE_S:
+                return kept, before, replace(memory, used=kept, challenged=changed, challenged_s=since_s)
+    return chosen, figures, replace(memory, used=chosen, challenged=())
+
+
+def _settle(
+    legs: list[Leg],
+    times: Mapping[ContractKey, LegTime],
+    book: MarketBook,
+    spot: float,
+    market_s: float,
+    calendar: TradingCalendar,
+    settled: Mapping[str, float],
+) -> Mapping[str, float]:
+    """The official last price per expiry that has passed: it stands still while after-hours trading goes on."""
+    prices = {leg.key.expiry: settled[leg.key.expiry] for leg in legs if leg.key.expiry in settled}
+    for leg in legs:
+        if times[leg.key].expired:
+            passed_s = market_s - calendar.last_trading_moment_s(leg.key.expiry_date)
+            if passed_s <= SETTLE_WITHIN_S or leg.key.expiry not in prices:
+                prices[leg.key.expiry] = book.last or spot
+    return settled if prices == settled else prices
+
+
+def _row(
+    leg: Leg,
+    when: LegTime,
+    volatility: LegVolatility | None,
+    figures: Figures | None,
+    settled: Mapping[str, float],
+    book: MarketBook,
+    at: Times,
+) -> LegExposure:
+    quote = book.quotes.get(leg.key)
+    told = quote is not None and quote.model_wall_s is not None and at.wall_s - quote.model_wall_s <= FRESH_S
+    if figures is None:
+        figures = Figures(expired_delta(leg.key, settled[leg.key.expiry]), 0.0, 0.0, 0.0)
+    return LegExposure(
+        key=leg.key,
+        quantity=leg.quantity,
+        multiplier=leg.multiplier,
+        delta=figures.delta,
+        gamma=figures.gamma,
+        theta_usd_per_day=figures.theta_day,
+        vega_usd_per_vol=figures.vega,
+        iv_annual=volatility.iv_annual if volatility is not None else None,
+        source=volatility.source if volatility is not None else VolatilitySource.EXPIRED,
+        age_s=max(0.0, at.wall_s - volatility.as_of_s) if volatility is not None else 0.0,
+        dte=when.dte,
+        mark=valid_mid(quote),
+        broker_delta=finite(quote.model_delta) if quote is not None and told and not when.expired else None,
+    )
+
+
+def _sum(rows: tuple[LegExposure, ...], stock_shares: float, alerts: tuple[ExposureAlert, ...]) -> Exposure:
+    option_delta = sum(row.delta_shares for row in rows)
+    return Exposure(
+        valid=True,
+        reason="",
+        stock_shares=stock_shares,
+        option_delta_shares=option_delta,
+        net_delta_shares=stock_shares + option_delta,
+        gamma_shares=sum(row.quantity * row.multiplier * row.gamma for row in rows),
+        theta_usd_per_day=sum(row.quantity * row.multiplier * row.theta_usd_per_day for row in rows),
+        vega_usd_per_vol=sum(row.quantity * row.multiplier * row.vega_usd_per_vol for row in rows),
+        legs=rows,
+        flat_volatility=any(row.source is VolatilitySource.FLAT for row in rows),
+        alerts=alerts,
+    )
+
+
+def _with_stock(result: Exposure, stock_shares: float) -> Exposure:
+    if stock_shares == result.stock_shares or result.option_delta_shares is None:
+        return result
+    return replace(result, stock_shares=stock_shares, net_delta_shares=stock_shares + result.option_delta_shares)
+
+
+def _no_legs(stock_shares: float) -> Exposure:
+    return Exposure(True, "", stock_shares, 0.0, stock_shares, 0.0, 0.0, 0.0)
+
+
+def _invalid(stock_shares: float, reason: str) -> Exposure:
+    return Exposure(False, reason, stock_shares, None, None, None, None, None)
