@@ -7,18 +7,10 @@ import time
 from collections.abc import Callable
 
 import pytest
-
 from bifrost.ib import ConnectFailure, IbConnectError, IbConnection, IbError, IbNotConnected, IbRequestTimeout
 from bifrost.ib.connection import _farm
-from tests.support.fake_gateway import FakeGateway
 
-
-async def until(condition: Callable[[], bool], limit_s: float = 5.0) -> None:
-    """Wait on the loop until ``condition`` holds."""
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        await asyncio.sleep(0.005)
+from tests.support.fake_gateway import FakeGateway, until
 
 
 def connection(**options: object) -> IbConnection:

@@ -7,11 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import struct
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
 Handler = Callable[["FakeSession", list[str]], None]
 VERSION = 176
+
+
+async def until(condition: Callable[[], bool], limit_s: float = 5.0) -> None:
+    """Wait on the loop until ``condition`` holds."""
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < deadline, f"the condition did not come true within {limit_s:g} s"
+        await asyncio.sleep(0.005)
 
 
 class FakeSession:
@@ -106,11 +115,47 @@ class FakeGateway:
         return [fields for fields in self.received if fields[0] == str(message_id)]
 
 
-def contract_details(req_id: str, con_id: int, contract: list[str], *, rule: int = 26) -> list[tuple[object, ...]]:
-    """Frames 10 and 52 that confirm a C12 ``contract`` (symbol, type, expiry, strike, right) under ``con_id``."""
+def contract_details(
+    req_id: str, con_id: int, contract: list[str], *, rule: int = 26, trading_class: str = "", multiplier: str = "100"
+) -> tuple[object, ...]:
+    """Frame 10 that confirms a contract (symbol, type, expiry, strike, right) under ``con_id``."""
     symbol, sec_type, expiry, strike, right = contract
-    multiplier = "100" if sec_type == "OPT" else ""
-    head = (10, req_id, symbol, sec_type, expiry, strike, right, "SMART", "USD", f"{symbol} LOCAL", symbol, symbol)
-    rest = (con_id, 0.01, multiplier, "LMT,MKT", "SMART,NASDAQ", 1, 0, symbol, "NASDAQ", "", "", "", "", "US/Eastern")
-    tail = ("", "", "", 0, 0, 1, symbol, "STK", f"{rule},{rule}", "", "COMMON", 1, 1, 100)
-    return [head + rest + tail, (52, 1, req_id)]
+    units = multiplier if sec_type == "OPT" else ""
+    name = trading_class or symbol
+    head = (10, req_id, symbol, sec_type, expiry, strike, right, "SMART", "USD", f"{symbol} LOCAL", name, name)
+    rest = (con_id, 0.01, units, "LMT,MKT", "SMART,NASDAQ", 1, 0, symbol, "NASDAQ", "", "", "", "", "US/Eastern")
+    tail = ("", "", "", 0, 0, 1, symbol, "STK", f"{rule},99", "", "COMMON", 1, 1, 100)
+    return head + rest + tail
+
+
+def details_end(req_id: str) -> tuple[object, ...]:
+    """Frame 52."""
+    return (52, 1, req_id)
+
+
+def answer_contracts(con_ids: dict[str, int]) -> Handler:
+    """A handler of reqContractDetails that knows the contracts by key; others get error 200."""
+    from bifrost.contract import contract_key
+
+    def handle(session: FakeSession, fields: list[str]) -> None:
+        req_id, con_id = fields[2], int(fields[3])
+        symbol, sec_type, expiry, strike, right = fields[4:9]
+        if con_id:
+            found = next((text for text, number in con_ids.items() if number == con_id), None)
+        else:
+            text = str(contract_key(symbol, sec_type, expiry, float(strike or 0), right))
+            found = text if text in con_ids else None
+        if found is None:
+            session.error(req_id, 200, "No security definition has been found for the request")
+            return
+        name, kind, date, price, side = found.split("|")
+        session.send(
+            contract_details(req_id, con_ids[found], [name, kind, date, price or "0", side or "?"]), details_end(req_id)
+        )
+
+    return handle
+
+
+def answer_rule(session: FakeSession, fields: list[str]) -> None:
+    """Market rule: 0.01 below 3 dollars, 0.05 above."""
+    session.send((93, fields[1], 2, 0, 0.01, 3, 0.05))

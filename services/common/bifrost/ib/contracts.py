@@ -153,6 +153,7 @@ class ContractCache:
         self._failed: dict[ContractKey, ContractFailure] = {}
         self._asking: dict[ContractKey, asyncio.Task[None]] = {}
         self._rules: dict[int, tuple[PriceStep, ...]] = {}
+        self._rule_lock = asyncio.Lock()
         self._slots = asyncio.Semaphore(_CONCURRENT)
 
     def get(self, key: ContractKey) -> ContractInfo | None:
@@ -268,16 +269,17 @@ class ContractCache:
             return fallback
         place = exchanges.index("SMART") if "SMART" in exchanges else 0
         rule_id = int(rules[place] if place < len(rules) else rules[0])
-        if rule_id not in self._rules:
-            await self._connection.pacer.take()
-            increments = await self._connection.ib.reqMarketRuleAsync(rule_id)
-            steps = tuple(
-                sorted(
-                    (PriceStep(float(step.lowEdge), float(step.increment)) for step in increments or ()),
-                    key=lambda step: step.low_edge,
-                )
-            )
-            if not steps or any(step.increment <= 0 for step in steps):
-                return fallback
-            self._rules[rule_id] = steps
-        return self._rules[rule_id]
+        # The library keeps one answer per rule: a second request for the same rule would orphan the first.
+        async with self._rule_lock:
+            if rule_id not in self._rules:
+                await self._fetch_rule(rule_id)
+        return self._rules.get(rule_id, fallback)
+
+    async def _fetch_rule(self, rule_id: int) -> None:
+        await self._connection.pacer.take()
+        increments = await self._connection.ib.reqMarketRuleAsync(rule_id)
+        steps = sorted((float(step.lowEdge), float(step.increment)) for step in increments or ())
+        if steps and all(increment > 0 for _edge, increment in steps):
+            self._rules[rule_id] = tuple(PriceStep(*step) for step in steps)
+        else:
+            _log.warning("market rule %d is not known to the gateway: the minimum tick is used", rule_id)
