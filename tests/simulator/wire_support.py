@@ -320,9 +320,7 @@ class FakeWorld:
 
     def open_orders(self, client_id: int | None) -> tuple[OrderView, ...]:
         return tuple(
-            order
-            for order in self.orders.values()
-            if not order.status.is_done and client_id in (None, order.client_id)
+            order for order in self.orders.values() if not order.status.is_done and client_id in (None, order.client_id)
         )
 
     def completed_orders(self, api_only: bool) -> tuple[OrderView, ...]:

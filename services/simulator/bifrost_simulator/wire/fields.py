@@ -39,7 +39,8 @@ def format_number(value: float | Decimal | None) -> str:
     if math.isnan(number):
         return "NaN"
     if math.isinf(number):
-        return "Infinite" if number > 0 else "-Infinite"
+        # Every client reads this spelling; ib_insync writes "Infinite" but cannot read it.
+        return "Infinity" if number > 0 else "-Infinity"
     if number == UNSET_DOUBLE:
         return UNSET_DOUBLE_TEXT
     if number.is_integer() and abs(number) < 1e15:

@@ -39,7 +39,7 @@ _MEANINGFUL = {
 """placeOrder fields that the world interprets, and its names for them; the rest is only echoed."""
 
 _OF_THE_CONTRACT = {name for item in C12 for name in item.names()} | {"secIdType", "secId", "comboLegs"}
-_INFINITE = "Infinite"
+_INFINITE = "Infinity"
 _NOT_SET: tuple[object, ...] = (None, "", False, 0)
 
 
