@@ -7,6 +7,7 @@ microsecond. Each question comes in two forms: aware datetimes, and epoch second
 from __future__ import annotations
 
 import threading
+import warnings
 from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -57,7 +58,9 @@ class _Book:
     def __init__(self, exchange: str, first: date, last: date) -> None:
         import exchange_calendars
 
-        calendar = exchange_calendars.get_calendar(exchange, start=first.isoformat(), end=last.isoformat())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pandas' deprecations inside the library are not ours to log
+            calendar = exchange_calendars.get_calendar(exchange, start=first.isoformat(), end=last.isoformat())
         opens = [stamp.to_pydatetime().astimezone(UTC) for stamp in calendar.opens]
         closes = [stamp.to_pydatetime().astimezone(UTC) for stamp in calendar.closes]
         early = {stamp.date() for stamp in calendar.early_closes}

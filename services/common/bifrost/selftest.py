@@ -84,7 +84,7 @@ def _database(loaded: LoadedConfig, wanted: Wanted) -> Iterable[Finding]:
 
     try:
         params = ConnectionParams.resolve(loaded.config, default_user="bifrost_engine")
-        connection = connect(params, application="check")
+        connection = connect(params, service="check")
     except DatabaseError as error:
         yield Finding("sink", Verdict.FAILED, str(error))
         return

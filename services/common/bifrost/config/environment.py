@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import SecretStr
 
@@ -88,12 +88,12 @@ def _path_of(name: str) -> KeyPath | None:
 
 
 def _unknown(name: str, path: KeyPath) -> str:
+    if model_below(Config, path) is not None:
+        return "names a section, not a key"
     if len(path) == 1:
         near = get_close_matches(name, [*NOT_KEYS, *(PREFIX + key.upper() for key in Config.model_fields)], n=1)
         if near:
             return f"unknown variable, did you mean {near[0]}?"
-    if model_below(Config, path) is not None:
-        return "names a section, not a key"
     return unknown_key_message(Config, path)
 
 
@@ -102,6 +102,10 @@ def _typed(path: KeyPath, text: str) -> Any:
     holder = model_below(Config, path[:-1])
     annotation = holder.model_fields[path[-1]].annotation if holder else None
     if getattr(annotation, "__origin__", None) is tuple:
+        if text.startswith("["):
+            return scalar(text)
+        return [part.strip() for part in text.split(",") if part.strip()]
+    if get_origin(annotation) is tuple:
         if text.startswith("["):
             return scalar(text)
         return [part.strip() for part in text.split(",") if part.strip()]

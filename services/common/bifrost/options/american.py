@@ -11,8 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .normal import Floats
+
+Flags = NDArray[np.bool_]
 
 STEPS = 101
 """Odd, as Leisen and Reimer need it; the premium's error is below 1e-4 of spot (tests against QuantLib)."""
@@ -44,8 +47,8 @@ def escrow(t_years: Floats, rate: Floats, dividends: tuple[tuple[float, float], 
     return total
 
 
-def premium(lattice: Lattice, steps: int = STEPS) -> Floats:
-    """American less European value of each option, in dollars; never negative."""
+def premium(lattice: Lattice, steps: int = STEPS) -> tuple[Floats, Flags]:
+    """American less European value of each option in dollars, never negative, and whether it is exercised now."""
     step = lattice.t_years / steps
     up, down, p_up, p_down = _moves(lattice, steps)
     # Axis 0 is the node, so that slices stay contiguous.
@@ -53,6 +56,7 @@ def premium(lattice: Lattice, steps: int = STEPS) -> Floats:
     price = lattice.risky * np.exp(ladder * np.log(up) + (steps - ladder) * np.log(down))
     american = np.maximum(lattice.sign * (price - lattice.strike), 0.0)
     european = american.copy()
+    now: Flags = np.zeros(lattice.strike.shape, dtype=np.bool_)
     for level in range(steps - 1, -1, -1):
         price = price[:-1] / down
         european = p_up * european[1:] + p_down * european[:-1]
@@ -60,9 +64,10 @@ def premium(lattice: Lattice, steps: int = STEPS) -> Floats:
         gain = price - lattice.strike
         if lattice.dividends:
             gain = gain + escrow(lattice.t_years, lattice.rate, lattice.dividends, level * step)
-        np.maximum(american, lattice.sign * gain, out=american)
-    result: Floats = np.maximum(american[0] - european[0], 0.0)
-    return result
+        gain *= lattice.sign
+        now = gain[0] >= american[0]
+        np.maximum(american, gain, out=american)
+    return np.maximum(american[0] - european[0], 0.0), now
 
 
 def _moves(lattice: Lattice, steps: int) -> tuple[Floats, Floats, Floats, Floats]:

@@ -80,7 +80,11 @@ def _functions(
 
     def with_exercise(vol: float) -> float:
         lattice = Lattice(lone_spot, lone_strike, years, rates, q, np.array([vol]), side, paid)
-        return max(european(vol) + float(premium(lattice)[0]), intrinsic)
+        extra, exercised = premium(lattice)
+        base = european(vol)
+        if exercised[0] and intrinsic >= base:
+            return intrinsic
+        return max(base + float(extra[0]), intrinsic)
 
     return with_exercise, slope
 

@@ -6,8 +6,9 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from .american import Lattice, escrow, premium
+from .american import Flags, Lattice, escrow, premium
 from .errors import ModelError
 from .european import BookGreeks, Greeks, european_book, european_greeks
 from .normal import Floats
@@ -20,6 +21,7 @@ _SPOT_BUMP = 0.005
 _VOL_BUMP = 0.005
 _RATE_BUMP = 0.001
 
+Positions = NDArray[np.intp]
 Dividends = Sequence[tuple[float, float]]
 """Discrete dividends: years from now to the ex-date, dollars a share."""
 
@@ -144,26 +146,28 @@ def _book(
     theta = base.theta_year - base.delta * rate * held_back
     rho = base.rho + base.delta * _escrow_rho(t_years, rates, dividends)
     figures = [base.price, base.delta, base.gamma, base.vega, theta, rho]
-    # Far from the money beyond any hope, and in the money so deep that the holder exercises now, nothing is left to a
-    # tree: the first has no premium, the second is handled by the bound below.
     wide = np.abs(np.log(risky / strike)) < _FAR_STANDARD_DEVIATIONS * vol * np.sqrt(t_years)
     early = np.array([american and exercise_matters(side > 0, rate, q, dividends) for side in sign], dtype=bool)
+    # Beyond the tree's reach the holder of a leg in the money exercises at once.
+    intrinsic = np.maximum(sign * (spot - strike), 0.0)
+    exercised = early & ~wide
+    european = base.price.copy()
     chosen = np.flatnonzero(early & wide)
     if chosen.size:
         part = Lattice(
             risky[chosen], strike[chosen], t_years[chosen], rates[chosen], q, vol[chosen], sign[chosen], dividends
         )
-        _add_premium(figures, chosen, part, spot)
-    if np.any(early):
-        _exercised(figures, early, spot, strike, sign)
+        exercised[chosen] = _add_premium(figures, chosen, part, spot)
+    exercised |= early & (figures[0] < intrinsic)
+    _exercise(figures, exercised & (intrinsic > 0) & (intrinsic >= european), intrinsic, sign)
     result = BookGreeks(*figures)
     if not all(np.all(np.isfinite(figure)) for figure in figures):
         raise ModelError(f"no finite figures at spot {spot:g}, rate {rate:g}, yield {q:g}")
     return result
 
 
-def _add_premium(figures: list[Floats], chosen: np.ndarray, part: Lattice, spot: float) -> None:
-    """Add the early-exercise premium and its differences to the European figures of the chosen legs."""
+def _add_premium(figures: list[Floats], chosen: Positions, part: Lattice, spot: float) -> Flags:
+    """Add the early-exercise premium and its differences to the European figures; say which legs are exercised now."""
     count = chosen.size
     h = spot * _SPOT_BUMP
     dv = np.minimum(_VOL_BUMP, 0.5 * part.vol)
@@ -174,7 +178,7 @@ def _add_premium(figures: list[Floats], chosen: np.ndarray, part: Lattice, spot:
     rate = np.tile(part.rate, 7) + moved_rate
     years = np.tile(part.t_years, 7)
     held_back = escrow(years, rate, part.dividends, np.zeros(7 * count))
-    values = premium(
+    values, now = premium(
         Lattice(
             risky=spot + moved_spot - held_back,
             strike=np.tile(part.strike, 7),
@@ -185,10 +189,10 @@ def _add_premium(figures: list[Floats], chosen: np.ndarray, part: Lattice, spot:
             sign=np.tile(part.sign, 7),
             dividends=part.dividends,
         )
-    ).reshape(7, count)
-    now, up, down, vol_up, vol_down, rate_up, rate_down = values
-    delta, gamma = (up - down) / (2.0 * h), (up - 2.0 * now + down) / (h * h)
-    figures[0][chosen] += now
+    )
+    here, up, down, vol_up, vol_down, rate_up, rate_down = values.reshape(7, count)
+    delta, gamma = (up - down) / (2.0 * h), (up - 2.0 * here + down) / (h * h)
+    figures[0][chosen] += here
     figures[1][chosen] += delta
     figures[2][chosen] = np.maximum(figures[2][chosen] + gamma, 0.0)
     figures[3][chosen] = np.maximum(figures[3][chosen] + (vol_up - vol_down) / (2.0 * dv), 0.0)
@@ -200,12 +204,12 @@ def _add_premium(figures: list[Floats], chosen: np.ndarray, part: Lattice, spot:
     figures[4][chosen] = (
         rates * figures[0][chosen] - (carry + rates * held_now) * figures[1][chosen] - spread * figures[2][chosen]
     )
+    exercised: Flags = now[:count]
+    return exercised
 
 
-def _exercised(figures: list[Floats], early: np.ndarray, spot: float, strike: Floats, sign: Floats) -> None:
-    """Where the value is that of exercising now, it is exactly that: delta ±1 and nothing else."""
-    intrinsic = np.maximum(sign * (spot - strike), 0.0)
-    now = early & (intrinsic > 0) & (figures[0] <= intrinsic + 1e-7 * strike)
+def _exercise(figures: list[Floats], now: Flags, intrinsic: Floats, sign: Floats) -> None:
+    """The value of exercising now is exactly that: delta ±1 and nothing else."""
     figures[0][now] = intrinsic[now]
     figures[1][now] = sign[now]
     for figure in figures[2:]:
