@@ -175,7 +175,10 @@ def test_every_field_of_the_order_arrives(name: str, version: int) -> None:
         assert values[field_name] == getattr(contract, field_name)
     legs = [asdict(leg) for leg in contract.comboLegs]
     assert values.get("comboLegs", []) == legs
-    assert (values["softDollarTierName"], values["softDollarTierVal"]) == (order.softDollarTier.name, order.softDollarTier.val)
+    assert (values["softDollarTierName"], values["softDollarTierVal"]) == (
+        order.softDollarTier.name,
+        order.softDollarTier.val,
+    )
 
 
 def test_field_counts_are_the_measured_ones() -> None:
