@@ -2,38 +2,27 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import Any
 
 from bifrost.calendar import TradingCalendar
 from bifrost.config import Config
-from bifrost.contract import ContractKey
+from bifrost.contract import ContractKey, parse_contract_key
 
+from .day_position import DayPosition
+from .limits import above, at_least
 from .marks import Marks
+from .rowtime import epoch_of, moment_of
 from .view import LastHedge
 from .words import Execution, Mode, Times
 
 
 @dataclass(frozen=True, slots=True)
-class DayPosition:
-    """One contract of the managed book in one day: P&L against its day-start mark. Prices in dollars a share."""
-
-    multiplier: float
-    start_quantity: float = 0.0
-    start_mark: float | None = None
-    """None until the first good mark when no mark of the day before is known."""
-    quantity: float = 0.0
-    basis: float | None = None
-    """Average price the open quantity is measured from; None until the first good mark."""
-    realized_usd: float = 0.0
-    mark: float | None = None
-    """Last good mark."""
-
-
-@dataclass(frozen=True, slots=True)
 class TradingDay:
-    """One trading day. ``*_market_s`` are epoch seconds of the market's clock, ``*_wall_s`` of ours; P&L in dollars."""
+    """One trading day. ``*_market_s``: epoch seconds of the market's clock, ``*_wall_s`` of ours; P&L in dollars."""
 
     account: str
     mode: Mode
@@ -42,6 +31,7 @@ class TradingDay:
     positions: Mapping[ContractKey, DayPosition] = field(default_factory=dict)
     hedge_count: int = 0
     partial_day: bool = False
+    """Some of the book had no mark of the day before: P&L begins with the first good marks of today."""
     dividends_usd: float = 0.0
     commissions_usd: float = 0.0
     breaker_market_s: float | None = None
@@ -59,82 +49,266 @@ class TradingDay:
     @property
     def realized_usd(self) -> float:
         """Realised today against day-start marks, dividends included, gross of commissions."""
-        raise NotImplementedError
+        return self.dividends_usd + sum(position.realized_usd for position in self.positions.values())
 
     @property
     def unrealized_usd(self) -> float:
         """Open quantity against its basis, at last good marks."""
-        raise NotImplementedError
+        return sum(position.unrealized_usd for position in self.positions.values())
 
     @property
     def daily_pnl_usd(self) -> float:
         """Realised + unrealised − commissions."""
-        raise NotImplementedError
+        return self.realized_usd + self.unrealized_usd - self.commissions_usd
 
     @property
     def breaker_latched(self) -> bool:
-        raise NotImplementedError
+        """The daily-loss breaker has tripped and nobody has reset it."""
+        return self.breaker_market_s is not None and self.breaker_reset_market_s is None
 
     def as_row(self) -> dict[str, object]:
-        """Columns of `trading_days` (times as aware UTC datetimes, marks as JSON-ready mappings)."""
-        raise NotImplementedError
+        """Columns of `trading_days`: times as aware UTC datetimes, marks as mappings ready for JSON."""
+        return {
+            "account": self.account,
+            "mode": str(self.mode),
+            "trading_day": self.day,
+            "hedge_count": self.hedge_count,
+            "day_start_marks": self._start_marks(),
+            "partial_day": self.partial_day,
+            "realized_pnl": self.realized_usd,
+            "unrealized_pnl": self.unrealized_usd,
+            "commissions": self.commissions_usd,
+            "daily_pnl": self.daily_pnl_usd,
+            "last_marks": {str(key): _position_row(position) for key, position in self.positions.items()},
+            "breaker_at": moment_of(self.breaker_market_s),
+            "breaker_reason": self.breaker_reason or None,
+            "breaker_reset_at": moment_of(self.breaker_reset_market_s),
+            "hold": self.hold or None,
+            "hold_since": moment_of(self.hold_market_s),
+            "hold_reason": self.hold_reason or None,
+            "last_hedge": _hedge_row(self.last_hedge),
+        }
+
+    def _start_marks(self) -> dict[str, object]:
+        marks = {
+            str(key): {"quantity": position.start_quantity, "mark": position.start_mark}
+            for key, position in self.positions.items()
+        }
+        return {"marks": marks, "loss_reference_usd": self.loss_reference_usd}
 
 
-def from_row(row: Mapping[str, object], at: Times) -> tuple[TradingDay, tuple[str, ...]]:
+def _position_row(position: DayPosition) -> dict[str, object]:
+    return {
+        "multiplier": position.multiplier,
+        "quantity": position.quantity,
+        "basis": position.basis,
+        "realized_usd": position.realized_usd,
+        "mark": position.mark,
+    }
+
+
+def _hedge_row(last: LastHedge | None) -> dict[str, object] | None:
+    if last is None:
+        return None
+    return {
+        "market_s": last.market_s,
+        "spot": last.spot,
+        "delta_shares": last.delta_shares,
+        "gamma_shares": last.gamma_shares,
+        "residue": last.residue,
+    }
+
+
+def from_row(row: Mapping[str, Any], at: Times) -> tuple[TradingDay, tuple[str, ...]]:
     """The day as stored, and notes for alerts: ``clock_regression`` when the last hedge is later than now (ignored)."""
-    raise NotImplementedError
+    start = row.get("day_start_marks") or {}
+    starts = start.get("marks") or {}
+    positions = {
+        parse_contract_key(text): DayPosition(
+            multiplier=stored["multiplier"],
+            start_quantity=(starts.get(text) or {}).get("quantity") or 0.0,
+            start_mark=(starts.get(text) or {}).get("mark"),
+            quantity=stored["quantity"],
+            basis=stored["basis"],
+            realized_usd=stored["realized_usd"],
+            mark=stored["mark"],
+        )
+        for text, stored in (row.get("last_marks") or {}).items()
+    }
+    stored_day, last = row["trading_day"], row.get("last_hedge")
+    day = TradingDay(
+        account=row["account"],
+        mode=Mode(row["mode"]),
+        day=date.fromisoformat(stored_day) if isinstance(stored_day, str) else stored_day,
+        positions=positions,
+        hedge_count=row.get("hedge_count") or 0,
+        partial_day=bool(row.get("partial_day")),
+        dividends_usd=(row.get("realized_pnl") or 0.0) - sum(position.realized_usd for position in positions.values()),
+        commissions_usd=row.get("commissions") or 0.0,
+        breaker_market_s=epoch_of(row.get("breaker_at")),
+        breaker_reason=row.get("breaker_reason") or "",
+        breaker_reset_market_s=epoch_of(row.get("breaker_reset_at")),
+        loss_reference_usd=start.get("loss_reference_usd") or 0.0,
+        hold=row.get("hold") or "",
+        hold_market_s=epoch_of(row.get("hold_since")),
+        hold_reason=row.get("hold_reason") or "",
+        last_hedge=LastHedge(**last) if last else None,
+    )
+    return without_future_hedge(day, at)
+
+
+def without_future_hedge(day: TradingDay, at: Times) -> tuple[TradingDay, tuple[str, ...]]:
+    """A last hedge later than now is a clock that went back: dropped, with a note to record (section 5)."""
+    last = day.last_hedge
+    if last is None or at.market_s is None or last.market_s <= at.market_s:
+        return day, ()
+    note = f"clock_regression: last hedge {moment_of(last.market_s)} is later than now, {moment_of(at.market_s)}"
+    return replace(day, last_hedge=None), (note,)
 
 
 def replay_own(
     day: TradingDay, executions: Iterable[Execution], costs: Mapping[str, float], calendar: TradingCalendar
 ) -> TradingDay:
-    """After a restart: own executions of the day that the stored row may not hold yet are worked in from day start.
+    """Work the day's own executions in again from day start: after a restart, or when a correction supersedes one.
 
-    ``executions`` are the ledger's that count; those of other trading days are passed over.
+    ``executions`` are all of the ledger's that count; those of other trading days only make up the quantity.
     """
-    raise NotImplementedError
+    totals: defaultdict[ContractKey, float] = defaultdict(float)
+    multipliers: dict[ContractKey, float] = {}
+    commissions, today = 0.0, []
+    for execution in executions:
+        totals[execution.key] += execution.signed_quantity
+        multipliers[execution.key] = execution.multiplier
+        if day.day is not None and calendar.trading_day_s(execution.time_s) == day.day:
+            today.append(execution)
+            commissions += costs.get(execution.exec_id, 0.0)
+    for key in totals.keys() & day.positions.keys():
+        day = _with(day, key, day.positions[key].restarted())
+    for execution in today:
+        day = trade(day, execution.key, execution.signed_quantity, execution.price, execution.multiplier)
+    for key, total in totals.items():
+        day = align(day, key, total, multipliers[key])
+    return replace(day, commissions_usd=commissions) if today else day
+
+
+def align(day: TradingDay, key: ContractKey, quantity: float, multiplier: float) -> TradingDay:
+    """Make the book hold ``quantity`` of ``key``: a difference that no trade of today explains joins at its mark."""
+    position = day.positions.get(key, DayPosition(multiplier))
+    difference = quantity - position.quantity
+    if abs(difference) < 1e-9:
+        return day
+    return replace(_with(day, key, position.joined(difference, None)), partial_day=True)
 
 
 def roll(day: TradingDay, at: Times, config: Config, calendar: TradingCalendar, stock: ContractKey) -> TradingDay:
     """The trading day of ``at``: the same one, or the next with day-start = last good marks, hold carried over."""
-    raise NotImplementedError
+    if at.market_s is None:
+        return day
+    today = calendar.trading_day_s(at.market_s)
+    if day.day is None:
+        return replace(day, day=today, partial_day=True)
+    if today <= day.day:
+        return day
+    positions = {key: position.next_day() for key, position in day.positions.items() if not position.flat}
+    shares = positions[stock].quantity if stock in positions else 0.0
+    return TradingDay(
+        account=day.account,
+        mode=day.mode,
+        day=today,
+        positions=positions,
+        partial_day=any(position.mark is None for position in positions.values()),
+        dividends_usd=shares * _dividends_between(day.day, today, config),
+        hold=day.hold,
+        hold_market_s=day.hold_market_s,
+        hold_reason=day.hold_reason,
+        last_hedge=day.last_hedge,
+    )
+
+
+def _dividends_between(before: date, today: date, config: Config) -> float:
+    """Dollars a share that went ex after ``before``, up to and including ``today``."""
+    return sum(dividend.amount_usd for dividend in config.greeks.dividends if before < dividend.ex_date <= today)
+
+
+def _with(day: TradingDay, key: ContractKey, position: DayPosition) -> TradingDay:
+    return replace(day, positions={**day.positions, key: position})
 
 
 def mark_to_market(day: TradingDay, marks: Marks) -> TradingDay:
-    """Take over good marks; a position without a basis gets it from its first good mark (``partial_day``)."""
-    raise NotImplementedError
+    """Take over good marks; a position without a basis gets it from its first good mark."""
+    changed = {
+        key: position.marked(marks[key])
+        for key, position in day.positions.items()
+        if key in marks and (marks[key] != position.mark or (position.basis is None and not position.flat))
+    }
+    return replace(day, positions={**day.positions, **changed}) if changed else day
 
 
 def trade(day: TradingDay, key: ContractKey, signed_quantity: float, price: float, multiplier: float) -> TradingDay:
-    """A quantity of the managed book changed at an execution price (exercise: the leg at 0, the stock at the strike)."""
-    raise NotImplementedError
+    """A quantity of the book changed at an execution price (exercise: the leg at 0, the stock at the strike)."""
+    position = day.positions.get(key, DayPosition(multiplier))
+    return _with(day, key, position.traded(signed_quantity, price))
+
+
+def add_commission(day: TradingDay, commission_usd: float) -> TradingDay:
+    """A commission of the day, dollars; negative for a rebate."""
+    return replace(day, commissions_usd=day.commissions_usd + commission_usd)
 
 
 def take_in(day: TradingDay, key: ContractKey, quantity: float, multiplier: float, mark: float | None) -> TradingDay:
     """Adoption: ``quantity`` joins the book at the current mark, without P&L."""
-    raise NotImplementedError
+    position = day.positions.get(key, DayPosition(multiplier))
+    if mark is None and position.flat:
+        # The mark of an earlier stay in the book is not the current one.
+        position = replace(position, mark=None)
+    return _with(day, key, position.joined(quantity, mark))
 
 
 def let_go(day: TradingDay, key: ContractKey, mark: float | None) -> TradingDay:
     """Release: the whole position leaves at the current mark (last good one when None)."""
-    raise NotImplementedError
+    position = day.positions.get(key)
+    if position is None or position.flat:
+        return day
+    return _with(day, key, position.joined(-position.quantity, mark))
 
 
 def assess_breaker(day: TradingDay, at: Times, config: Config) -> tuple[TradingDay, bool]:
-    """Latch the breaker when the loss has stood for `breaker_confirm_s`. The second value is True when it latches now."""
-    raise NotImplementedError
+    """Latch the breaker when the loss has stood for `breaker_confirm_s`. The second value is True when it latches now.
+
+    P&L is built on good marks only, so a bad print neither trips it nor hides a loss that stands.
+    """
+    risk = config.gates.guard.risk
+    pnl_usd = day.daily_pnl_usd - day.loss_reference_usd
+    if day.breaker_latched or above(pnl_usd, -risk.max_daily_loss_usd):
+        return (day if day.breach_since_wall_s is None else replace(day, breach_since_wall_s=None)), False
+    since_s = day.breach_since_wall_s if day.breach_since_wall_s is not None else at.wall_s
+    if not at_least(at.wall_s - since_s, risk.breaker_confirm_s):
+        return (day if day.breach_since_wall_s is not None else replace(day, breach_since_wall_s=since_s)), False
+    reason = f"daily P&L {day.daily_pnl_usd:,.2f} USD, limit -{risk.max_daily_loss_usd:,.2f} USD"
+    if day.loss_reference_usd:
+        reason += f" below the {day.loss_reference_usd:,.2f} USD at which it was reset"
+    latched_s = at.market_s if at.market_s is not None else at.wall_s
+    return replace(
+        day,
+        breaker_market_s=latched_s,
+        breaker_reason=reason,
+        breaker_reset_market_s=None,
+        breach_since_wall_s=None,
+    ), True
 
 
 def reset_breaker(day: TradingDay, at: Times) -> TradingDay:
     """Release the breaker; a further loss of `max_daily_loss_usd` from here latches it again."""
-    raise NotImplementedError
+    reset_s = at.market_s if at.market_s is not None else at.wall_s
+    return replace(day, breaker_reset_market_s=reset_s, loss_reference_usd=day.daily_pnl_usd, breach_since_wall_s=None)
 
 
 def hold(day: TradingDay, at: Times, why: str, reason: str) -> TradingDay:
     """Latch hedging off (``why`` = flatten); carried into each new trading day until `unhold`."""
-    raise NotImplementedError
+    since_s = at.market_s if at.market_s is not None else at.wall_s
+    return replace(day, hold=why, hold_market_s=since_s, hold_reason=reason)
 
 
 def unhold(day: TradingDay) -> TradingDay:
     """Resume: hedging may go on."""
-    raise NotImplementedError
+    return replace(day, hold="", hold_market_s=None, hold_reason="")
