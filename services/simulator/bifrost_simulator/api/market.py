@@ -45,6 +45,7 @@ class TickType(IntEnum):
     SHORTABLE = 46
     RT_VOLUME = 48
     HALTED = 49
+    CUSTOM_OPTION = 53
     LAST_EXCHANGE = 84
     SHORTABLE_SHARES = 89
     DELAYED_BID = 66

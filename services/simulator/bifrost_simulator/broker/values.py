@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bifrost_simulator.api import AccountValue, BrokerError
+from bifrost_simulator.api import AccountValue
 from bifrost_simulator.broker.account import Account, Holding
 
 STOCK_INITIAL, STOCK_MAINTENANCE, SHORT_MAINTENANCE = 0.50, 0.25, 0.30
@@ -142,11 +142,7 @@ _LEDGER_TAGS = ("$LEDGER", "$LEDGER:USD", "$LEDGER:BASE", "$LEDGER:ALL")
 
 
 def summary_values(values: tuple[AccountValue, ...], tags: frozenset[str]) -> list[AccountValue]:
-    """The part of ``values`` that ``tags`` ask for; raises 321 for a tag that IB does not know."""
-    known = {value.tag for value in values}
-    unknown = sorted(tag for tag in tags if tag not in known and tag not in _LEDGER_TAGS and tag != "HighestSeverity")
-    if unknown:
-        raise BrokerError(321, f"Error validating request:-'bZ' : cause - Invalid tag(s): {','.join(unknown)}")
+    """The part of ``values`` that ``tags`` ask for; tags without a value are passed over, clients ask for them all."""
     ledger = {tag.partition(":")[2] or "BASE" for tag in tags if tag in _LEDGER_TAGS}
     wanted = []
     for value in values:

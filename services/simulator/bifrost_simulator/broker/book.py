@@ -1,0 +1,150 @@
+"""Orders of the broker, open and done, and the numbers it gives out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from bifrost_simulator.api import Commission, Contract, Execution, OrderRequest, OrderStatus, OrderView
+from bifrost_simulator.broker.order_states import OrderEvent, next_status
+
+FIRST_PERM_ID = 1_825_000_001
+_EXECUTION_PREFIX = "0000e0d5"
+_FIRST_EXECUTION = 0x6A100001
+
+
+@dataclass(slots=True)
+class BookOrder:
+    """One order. Times are market epoch seconds, except ``routed_wall_s``."""
+
+    client_id: int
+    order_id: int
+    perm_id: int
+    contract: Contract
+    request: OrderRequest
+    status: OrderStatus
+    placed_s: float
+    filled: float = 0.0
+    value: float = 0.0
+    """Σ quantity × price × multiplier of its fills, dollars."""
+    last_fill_price: float = 0.0
+    why_held: str = ""
+    warning: str = ""
+    triggered: bool = False
+    released: bool = True
+    """False while a bracket's parent waits for the last child (transmit)."""
+    session_end_s: float = 0.0
+    """Close of the session in which a DAY order ends; 0 until it was routed."""
+    routed_wall_s: float = 0.0
+    completed_s: float | None = None
+    completed_status: str = ""
+    manual: bool = False
+    """Entered by hand at TWS: client 0's, and without an order id until client 0 binds it."""
+
+    @property
+    def is_buy(self) -> bool:
+        return self.request.action == "BUY"
+
+    @property
+    def remaining(self) -> float:
+        return self.request.quantity - self.filled
+
+    @property
+    def average_price(self) -> float:
+        return self.value / self.filled / self.contract.multiplier_units if self.filled else 0.0
+
+    @property
+    def is_open(self) -> bool:
+        return not self.status.is_done
+
+    def apply(self, event: OrderEvent) -> None:
+        self.status = next_status(self.status, event)
+
+    def view(self) -> OrderView:
+        """The order as it is now, for the wire."""
+        return OrderView(
+            client_id=self.client_id,
+            order_id=self.order_id,
+            perm_id=self.perm_id,
+            contract=self.contract,
+            request=self.request,
+            status=self.status,
+            filled=self.filled,
+            remaining=0.0 if self.status.is_done and self.status is OrderStatus.FILLED else self.remaining,
+            avg_fill_price=round(self.average_price, 8),
+            last_fill_price=self.last_fill_price,
+            why_held=self.why_held,
+            warning_text=self.warning,
+            submitted_at=datetime.fromtimestamp(self.placed_s, UTC),
+            completed_at=None if self.completed_s is None else datetime.fromtimestamp(self.completed_s, UTC),
+            completed_status=self.completed_status,
+        )
+
+
+@dataclass(slots=True)
+class BookExecution:
+    """An execution with its commission; ``reported`` once the commission report went out."""
+
+    execution: Execution
+    commission: Commission
+    reported: bool = False
+
+
+class Book:
+    """All orders and executions of the current and the previous market day."""
+
+    def __init__(self) -> None:
+        self.orders: dict[int, BookOrder] = {}
+        self.executions: list[BookExecution] = []
+        self._by_client: dict[tuple[int, int], BookOrder] = {}
+        self.next_perm_id = FIRST_PERM_ID
+        self.next_execution = _FIRST_EXECUTION
+        self.highest_order_id: dict[int, int] = {}
+
+    def add(self, order: BookOrder) -> None:
+        self.orders[order.perm_id] = order
+        if order.order_id:
+            self._by_client[order.client_id, order.order_id] = order
+            highest = self.highest_order_id.get(order.client_id, 0)
+            self.highest_order_id[order.client_id] = max(highest, order.order_id)
+
+    def find(self, client_id: int, order_id: int) -> BookOrder | None:
+        """The order that the client knows by ``order_id``."""
+        return self._by_client.get((client_id, order_id))
+
+    def open(self) -> Iterator[BookOrder]:
+        """Open orders in the order in which they were placed (price-time priority is by the touch alone)."""
+        return (order for order in list(self.orders.values()) if order.is_open)
+
+    def completed(self) -> Iterator[BookOrder]:
+        return (order for order in self.orders.values() if not order.is_open)
+
+    def take_perm_id(self) -> int:
+        perm_id = self.next_perm_id
+        self.next_perm_id += 1
+        return perm_id
+
+    def take_exec_id(self) -> str:
+        """Unique for ever: the counter is part of the stored state."""
+        number = self.next_execution
+        self.next_execution += 1
+        return f"{_EXECUTION_PREFIX}.{number:08x}.01.01"
+
+    def bind(self, order: BookOrder) -> None:
+        """Give a manual order the next negative id of client 0, so that client 0 can change and cancel it."""
+        if not order.order_id:
+            order.order_id = min((known for client, known in self._by_client if client == 0), default=0) - 1
+            order.order_id = min(order.order_id, -1)
+            self._by_client[order.client_id, order.order_id] = order
+
+    def next_order_id(self, client_id: int) -> int:
+        return self.highest_order_id.get(client_id, 0) + 1
+
+    def forget_before(self, market_s: float) -> None:
+        """Drop what was done before an epoch second; open orders stay."""
+        for perm_id, order in list(self.orders.items()):
+            if not order.is_open and (order.completed_s or 0.0) < market_s:
+                del self.orders[perm_id]
+                self._by_client.pop((order.client_id, order.order_id), None)
+        self.executions = [done for done in self.executions if done.execution.time.timestamp() >= market_s]

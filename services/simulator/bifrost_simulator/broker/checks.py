@@ -1,0 +1,83 @@
+"""What the broker refuses, and with which of IB's codes."""
+
+from __future__ import annotations
+
+import math
+
+from bifrost_simulator.api import BrokerError, Contract, OrderRequest
+from bifrost_simulator.broker.book import BookOrder
+from bifrost_simulator.broker.order_types import ORDER_TYPES, TIMES_IN_FORCE
+from bifrost_simulator.universe import increment_at
+
+REJECTED = 201
+PRICE_VARIATION = 110
+VALIDATION = 321
+UNSUPPORTED_TYPE = 387
+DUPLICATE_ID = 103
+FILLED_ORDER = 104
+NOT_MATCHING = 105
+UNKNOWN_ORDER = 10147
+NOT_CANCELLABLE = 10148
+OUTSIDE_HOURS_WARNING = 399
+CANCELLED = 202
+
+
+def rejected(reason: str) -> BrokerError:
+    """Error 201 with IB's words before the reason."""
+    return BrokerError(REJECTED, f"Order rejected - reason:{reason}")
+
+
+def _invalid(cause: str) -> BrokerError:
+    return BrokerError(VALIDATION, f"Error validating request:-'bN' : cause - {cause}")
+
+
+def check_request(request: OrderRequest, contract: Contract, accounts: tuple[str, ...]) -> None:
+    """Raise what IB would raise for an order that cannot be, before it gets a permId."""
+    if request.action not in ("BUY", "SELL", "SSHORT"):
+        raise _invalid(f"Please enter a valid order action: {request.action!r} is not BUY or SELL.")
+    if request.account and request.account not in accounts:
+        raise _invalid(f"Invalid account code '{request.account}'.")
+    if not request.account and len(accounts) > 1:
+        raise BrokerError(435, "You must specify an account.")
+    if not math.isfinite(request.quantity) or request.quantity <= 0:
+        raise rejected(f"The size value cannot be zero or negative: {request.quantity:g}.")
+    if contract.sec_type == "OPT" and request.quantity != int(request.quantity):
+        raise rejected(f"Options trade in whole contracts: {request.quantity:g}.")
+    kind = ORDER_TYPES.get(request.order_type)
+    if kind is None:
+        raise BrokerError(UNSUPPORTED_TYPE, "Unsupported order type for this exchange and security type.")
+    if not request.tif:
+        raise _invalid("Missing time in force: tif must be set.")
+    if request.tif not in TIMES_IN_FORCE:
+        raise _invalid(f"Invalid time in force: {request.tif}.")
+    if kind.needs_limit:
+        _check_price(contract, request.limit_price, "limit")
+    if kind.needs_aux:
+        _check_price(contract, request.aux_price, "stop")
+
+
+def _check_price(contract: Contract, price: float | None, name: str) -> None:
+    if price is None or not math.isfinite(price) or price <= 0:
+        raise rejected(f"Invalid {name} price: {price}.")
+    steps = price / increment_at(contract, price)
+    if abs(steps - round(steps)) > 1e-6:
+        raise BrokerError(
+            PRICE_VARIATION, "The price does not conform to the minimum price variation for this contract."
+        )
+
+
+def check_modify(order: BookOrder, request: OrderRequest, contract: Contract) -> None:
+    """Raise what IB raises for a change that is none, or comes too late."""
+    if not order.is_open:
+        if order.filled >= order.request.quantity:
+            raise BrokerError(FILLED_ORDER, "Cannot modify a filled order.")
+        raise BrokerError(DUPLICATE_ID, "Duplicate order id")
+    same = (
+        contract.con_id == order.contract.con_id
+        and request.action == order.request.action
+        and request.account in ("", order.request.account)
+    )
+    if not same:
+        raise BrokerError(NOT_MATCHING, "Order being modified does not match original order.")
+    if request.quantity <= order.filled:
+        raise rejected(f"Total quantity {request.quantity:g} is not above the filled {order.filled:g}.")

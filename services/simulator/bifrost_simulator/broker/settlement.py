@@ -1,0 +1,165 @@
+"""Fills become executions, positions, money and reports."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bifrost_simulator.api import Commission, Contract, Execution, PortfolioItem, Position
+from bifrost_simulator.board import QuoteBoard
+from bifrost_simulator.broker.account import Account, Holding
+from bifrost_simulator.broker.book import Book, BookExecution, BookOrder
+from bifrost_simulator.broker.commissions import fill_commission
+from bifrost_simulator.broker.values import CURRENCY, Figures, figures, tagged_values
+from bifrost_simulator.clock import SimClock
+from bifrost_simulator.events import Dispatcher
+
+COMMISSION_DELAY_WALL_S = 0.2  # IB reports commissions apart from executions and later
+
+
+@dataclass(slots=True)
+class _Report:
+    due_wall_s: float
+    done: BookExecution
+
+
+class Settlement:
+    """Keeps the accounts and tells the clients what fills did to them."""
+
+    def __init__(
+        self,
+        accounts: Mapping[str, Account],
+        book: Book,
+        board: QuoteBoard,
+        dispatcher: Dispatcher,
+        clock: SimClock,
+        underlying_con_id: int,
+    ) -> None:
+        self.accounts = dict(accounts)
+        self._book = book
+        self._board = board
+        self._out = dispatcher
+        self._clock = clock
+        self._underlying = underlying_con_id
+        self._reports: deque[_Report] = deque()
+        self.commission_delay_s = COMMISSION_DELAY_WALL_S
+        for account in self.accounts.values():
+            for holding in account.open_holdings():
+                board.watch(holding.contract)
+        for done in book.executions:
+            if not done.reported:
+                self._reports.append(_Report(0.0, done))
+
+    def fill(self, order: BookOrder, quantity: float, price: float, wall_s: float) -> BookExecution:
+        """Book ``quantity`` units of ``order`` at ``price`` and send the execution; statuses are the caller's."""
+        account = self.accounts[order.request.account]
+        contract = order.contract
+        value = quantity * price * contract.multiplier_units
+        fee = fill_commission(contract.sec_type, quantity, value, order.filled, order.value)
+        self.opened(account, contract)
+        realized = account.fill(contract, quantity if order.is_buy else -quantity, price, fee)
+        if not account.holding(contract).quantity:
+            self.closed(contract)
+        order.filled = round(order.filled + quantity, 8)
+        order.value += value
+        order.last_fill_price = price
+        execution = Execution(
+            exec_id=self._book.take_exec_id(),
+            contract=contract,
+            account=account.account_id,
+            side="BOT" if order.is_buy else "SLD",
+            quantity=quantity,
+            price=price,
+            time=self._clock.now().replace(microsecond=0),
+            exchange=contract.primary_exchange or "CBOE",
+            client_id=order.client_id,
+            order_id=order.order_id,
+            perm_id=order.perm_id,
+            order_ref=order.request.order_ref,
+            cumulative=order.filled,
+            avg_price=round(order.average_price, 8),
+        )
+        done = BookExecution(execution, Commission(execution.exec_id, fee, CURRENCY, realized))
+        self._book.executions.append(done)
+        self._out.execution(execution)
+        self._reports.append(_Report(wall_s + self.commission_delay_s, done))
+        return done
+
+    def report_commissions(self, wall_s: float) -> bool:
+        """Send commission reports that are due."""
+        sent = False
+        while self._reports and self._reports[0].due_wall_s <= wall_s:
+            done = self._reports.popleft().done
+            done.reported = True
+            self._out.commission(done.execution.client_id, done.execution.perm_id, done.commission)
+            sent = True
+        return sent
+
+    def opened(self, account: Account, contract: Contract) -> None:
+        """A position is about to change: one that was flat is marked from now on."""
+        if not account.holding(contract).quantity:
+            self._board.watch(contract)
+
+    def closed(self, contract: Contract) -> None:
+        """A position has become flat."""
+        self._board.unwatch(contract)
+
+    # -- what clients see
+
+    def announce(self, account_id: str, contract: Contract) -> None:
+        """After a fill: the position, its portfolio line and the account's values."""
+        account = self.accounts[account_id]
+        holding = account.holding(contract)
+        self._out.position(_position(account_id, holding))
+        self._out.portfolio(self._item(account_id, holding))
+        self.announce_values(account_id)
+
+    def announce_values(self, account_id: str) -> None:
+        account = self.accounts[account_id]
+        self._out.account_values(account_id, tagged_values(account, self.figures(account_id)))
+
+    def announce_marks(self) -> None:
+        """Portfolio lines and values of every account at the current marks."""
+        for account_id, account in self.accounts.items():
+            for holding in account.open_holdings():
+                self._out.portfolio(self._item(account_id, holding))
+            self.announce_values(account_id)
+
+    def figures(self, account_id: str) -> Figures:
+        marks = self._board.marks()
+        return figures(self.accounts[account_id], marks, marks.get(self._underlying))
+
+    def positions(self, account_id: str) -> list[Position]:
+        return [_position(account_id, holding) for holding in self.accounts[account_id].open_holdings()]
+
+    def portfolio(self, account_id: str) -> list[PortfolioItem]:
+        account = self.accounts[account_id]
+        return [self._item(account_id, holding) for holding in account.open_holdings()]
+
+    def mark(self, holding: Holding) -> float:
+        """Mark of a holding in dollars a unit, its cost where no quote was ever seen."""
+        mark = self._board.quote(holding.contract.con_id).mark
+        return mark if mark is not None else holding.avg_cost / holding.contract.multiplier_units
+
+    def start_day(self) -> None:
+        """A new market day: the day's profit counts from the marks of now."""
+        for account in self.accounts.values():
+            account.start_day({holding.contract.con_id: self.mark(holding) for holding in account.open_holdings()})
+
+    def _item(self, account_id: str, holding: Holding) -> PortfolioItem:
+        mark = self.mark(holding)
+        return PortfolioItem(
+            account=account_id,
+            contract=holding.contract,
+            quantity=holding.quantity,
+            market_price=round(mark, 6),
+            market_value=round(holding.value(mark), 2),
+            avg_cost=round(holding.avg_cost, 6),
+            unrealized_pnl=round(holding.unrealized(mark), 2),
+            realized_pnl=round(holding.realized_day, 2),
+        )
+
+
+def _position(account_id: str, holding: Holding) -> Position:
+    return Position(account_id, holding.contract, holding.quantity, round(holding.avg_cost, 6))

@@ -1,0 +1,149 @@
+"""The way from the world to its clients: every event passes here, so faults can hold, mute or cut it in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from bifrost_simulator.api import (
+    AccountValue,
+    Bar,
+    BrokerError,
+    Commission,
+    Execution,
+    MarketDataType,
+    OrderState,
+    OrderView,
+    PortfolioItem,
+    Position,
+    Tick,
+    TickReqParams,
+    WorldListener,
+)
+
+_Call = Callable[[WorldListener], None]
+
+
+class Dispatcher:
+    """Hands events to the listeners.
+
+    While `cut` (connectivity between gateway and broker lost, 1100) market data is dropped and what belongs to orders
+    and accounts waits; `restore` lets it go in order. Muted orders (fault ``ack_lost``) send nothing until a client
+    asks for them.
+    """
+
+    def __init__(self) -> None:
+        self._listeners: list[WorldListener] = []
+        self._waiting: list[_Call] = []
+        self._muted: set[int] = set()
+        self._dirty = False
+        self.cut = False
+
+    def add(self, listener: WorldListener) -> None:
+        self._listeners.append(listener)
+
+    def restore(self) -> None:
+        """End the cut: everything that waited goes out."""
+        self.cut = False
+        waiting, self._waiting = self._waiting, []
+        for call in waiting:
+            self._now(call)
+
+    def mute(self, perm_id: int) -> None:
+        self._muted.add(perm_id)
+
+    def unmute(self, perm_id: int) -> None:
+        self._muted.discard(perm_id)
+
+    @property
+    def muted(self) -> frozenset[int]:
+        return frozenset(self._muted)
+
+    def flush(self) -> None:
+        """End of a burst; nothing happens when nothing was sent since the last one."""
+        if self._dirty:
+            self._dirty = False
+            for listener in self._listeners:
+                listener.on_flush()
+
+    # -- market data: lost while cut
+
+    def ticks(self, client_id: int, req_id: int, ticks: Sequence[Tick]) -> None:
+        if ticks:
+            self._unless_cut(lambda to: to.on_ticks(client_id, req_id, ticks))
+
+    def tick_req_params(self, client_id: int, req_id: int, params: TickReqParams) -> None:
+        self._unless_cut(lambda to: to.on_tick_req_params(client_id, req_id, params))
+
+    def market_data_type(self, client_id: int, req_id: int, data_type: MarketDataType) -> None:
+        self._unless_cut(lambda to: to.on_market_data_type(client_id, req_id, data_type))
+
+    def snapshot_end(self, client_id: int, req_id: int) -> None:
+        self._unless_cut(lambda to: to.on_snapshot_end(client_id, req_id))
+
+    def bar(self, client_id: int, req_id: int, bar: Bar) -> None:
+        self._unless_cut(lambda to: to.on_bar(client_id, req_id, bar))
+
+    def real_time_bar(self, client_id: int, req_id: int, bar: Bar) -> None:
+        self._unless_cut(lambda to: to.on_real_time_bar(client_id, req_id, bar))
+
+    # -- orders and accounts: wait while cut
+
+    def open_order(self, order: OrderView) -> None:
+        if order.perm_id not in self._muted:
+            self._or_wait(lambda to: to.on_open_order(order.client_id, order))
+
+    def order_status(self, order: OrderView) -> None:
+        if order.perm_id not in self._muted:
+            self._or_wait(lambda to: to.on_order_status(order.client_id, order))
+
+    def what_if(self, order: OrderView, state: OrderState) -> None:
+        self._or_wait(lambda to: to.on_what_if(order.client_id, order, state))
+
+    def execution(self, execution: Execution) -> None:
+        if execution.perm_id not in self._muted:
+            self._or_wait(lambda to: to.on_execution(execution.client_id, execution))
+
+    def commission(self, client_id: int, perm_id: int, commission: Commission) -> None:
+        if perm_id not in self._muted:
+            self._or_wait(lambda to: to.on_commission(client_id, commission))
+
+    def order_error(self, client_id: int, order_id: int, perm_id: int, error: BrokerError) -> None:
+        """An error or warning about an order, in line with its statuses."""
+        if perm_id not in self._muted:
+            self._or_wait(lambda to: to.on_error(client_id, order_id, error))
+
+    def position(self, position: Position) -> None:
+        self._or_wait(lambda to: to.on_position(position))
+
+    def portfolio(self, item: PortfolioItem) -> None:
+        self._or_wait(lambda to: to.on_portfolio(item))
+
+    def account_values(self, account: str, values: Sequence[AccountValue]) -> None:
+        if values:
+            self._or_wait(lambda to: to.on_account_values(account, values))
+
+    def marks(self) -> None:
+        self._unless_cut(lambda to: to.on_marks())
+
+    # -- the gateway itself: always
+
+    def error(self, client_id: int | None, req_id: int, error: BrokerError) -> None:
+        self._now(lambda to: to.on_error(client_id, req_id, error))
+
+    def drop(self, client_id: int | None, reason: str) -> None:
+        self._now(lambda to: to.on_drop(client_id, reason))
+
+    def _now(self, call: _Call) -> None:
+        self._dirty = True
+        for listener in self._listeners:
+            call(listener)
+
+    def _unless_cut(self, call: _Call) -> None:
+        if not self.cut:
+            self._now(call)
+
+    def _or_wait(self, call: _Call) -> None:
+        if self.cut:
+            self._waiting.append(call)
+        else:
+            self._now(call)

@@ -1,0 +1,18 @@
+"""Faults: named, parametrised cases of what goes wrong out there. One fault, one small class."""
+
+from bifrost_simulator.faults import connection, orders, quotes
+from bifrost_simulator.faults.base import Fault, FaultParameters
+from bifrost_simulator.faults.registry import REGISTRY, ActiveFaults, BadParameters, UnknownFault, WorldHooks
+
+__all__ = [
+    "REGISTRY",
+    "ActiveFaults",
+    "BadParameters",
+    "Fault",
+    "FaultParameters",
+    "UnknownFault",
+    "WorldHooks",
+    "connection",
+    "orders",
+    "quotes",
+]

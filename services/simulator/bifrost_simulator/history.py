@@ -1,0 +1,180 @@
+"""Historical bars, keepUpToDate streams and five-second bars from the world's own tape."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from bifrost.contract import ContractKey
+
+from bifrost_simulator.api import Bar, BarSeries, BrokerError, HistoricalRequest
+from bifrost_simulator.events import Dispatcher
+from bifrost_simulator.hours import NEW_YORK, Hours, new_york_day
+from bifrost_simulator.market.base import Market, RawBar
+
+NO_DATA, VALIDATION = 162, 321
+KEEP_EVERY_WALL_S = 1.0
+REAL_TIME_BAR_S = 5.0
+MAX_BARS = 50_000
+
+BAR_SIZES = {
+    "1 secs": 1.0, "5 secs": 5.0, "10 secs": 10.0, "15 secs": 15.0, "30 secs": 30.0,
+    "1 min": 60.0, "2 mins": 120.0, "3 mins": 180.0, "5 mins": 300.0, "10 mins": 600.0,
+    "15 mins": 900.0, "20 mins": 1200.0, "30 mins": 1800.0,
+    "1 hour": 3600.0, "2 hours": 7200.0, "3 hours": 10800.0, "4 hours": 14400.0, "8 hours": 28800.0,
+    "1 day": 86400.0,
+}  # fmt: skip
+_ALIASES = {"1 sec": "1 secs", "1 mins": "1 min", "1 hours": "1 hour", "1D": "1 day", "1 D": "1 day", "1 days": "1 day"}
+WHATS = {
+    "TRADES": "TRADES",
+    "ADJUSTED_LAST": "TRADES",
+    "MIDPOINT": "MIDPOINT",
+    "BID": "BID",
+    "ASK": "ASK",
+    "BID_ASK": "MIDPOINT",
+}
+_DURATION = re.compile(r"(\d+) ([SDWMY])")
+_END = re.compile(r"(\d{8})[ -]+(\d{2}:\d{2}:\d{2})(?: (.+))?")
+_DAYS = {"W": 7, "M": 30, "Y": 365}
+
+
+def _invalid(cause: str) -> BrokerError:
+    return BrokerError(VALIDATION, f"Error validating request:-'bO' : cause - {cause}")
+
+
+@dataclass(slots=True)
+class _Stream:
+    client_id: int
+    req_id: int
+    key: ContractKey
+    bar_s: float
+    what: str
+    last_start_s: float
+    sent: RawBar | None = None
+
+
+class History:
+    """Answers bar requests and keeps those that stay up to date going."""
+
+    def __init__(self, market: Market, hours: Hours, dispatcher: Dispatcher) -> None:
+        self._market = market
+        self._hours = hours
+        self._out = dispatcher
+        self._kept: dict[tuple[int, int], _Stream] = {}
+        self._real_time: dict[tuple[int, int], _Stream] = {}
+        self._next_wall_s = 0.0
+
+    def request(
+        self, client_id: int, req_id: int, key: ContractKey, request: HistoricalRequest, now_s: float
+    ) -> BarSeries:
+        """Bars oldest first. Raises 162 when the tape has none and 321 for what cannot be asked."""
+        bar_s = BAR_SIZES.get(_ALIASES.get(request.bar_size.strip(), request.bar_size.strip()))
+        if bar_s is None:
+            raise _invalid(f"Invalid bar size '{request.bar_size}'. Legal ones are: {', '.join(BAR_SIZES)}.")
+        what = WHATS.get(request.what_to_show.upper())
+        if what is None:
+            raise _invalid(f"Invalid whatToShow '{request.what_to_show}'. Legal ones are: {', '.join(WHATS)}.")
+        if request.keep_up_to_date and request.end:
+            raise _invalid("End date and time must be empty when bars are to be kept up to date.")
+        end_s = min(now_s, parse_end(request.end)) if request.end else now_s
+        start_s = self._start(request.duration, end_s)
+        if (end_s - start_s) / bar_s > MAX_BARS:
+            raise BrokerError(NO_DATA, "Historical Market Data Service error message:Time length exceed max.")
+        raw = self._market.bars(key, start_s, end_s, bar_s, what)
+        if not raw:
+            raise BrokerError(NO_DATA, "Historical Market Data Service error message:HMDS query returned no data")
+        if request.keep_up_to_date:
+            self._kept[client_id, req_id] = _Stream(client_id, req_id, key, bar_s, what, raw[-1].start_s, raw[-1])
+        bounds = (datetime.fromtimestamp(start_s, UTC), datetime.fromtimestamp(end_s, UTC))
+        return BarSeries(*bounds, tuple(_bar(one, bar_s) for one in raw))
+
+    def cancel(self, client_id: int, req_id: int) -> None:
+        if self._kept.pop((client_id, req_id), None) is None:
+            raise BrokerError(
+                NO_DATA, "Historical Market Data Service error message:API historical data query cancelled"
+            )
+
+    def start_real_time(self, client_id: int, req_id: int, key: ContractKey, what: str, now_s: float) -> None:
+        kind = WHATS.get(what.upper())
+        if kind is None:
+            raise _invalid(f"Invalid whatToShow '{what}'.")
+        begin = now_s - now_s % REAL_TIME_BAR_S
+        self._real_time[client_id, req_id] = _Stream(client_id, req_id, key, REAL_TIME_BAR_S, kind, begin)
+
+    def cancel_real_time(self, client_id: int, req_id: int) -> None:
+        if self._real_time.pop((client_id, req_id), None) is None:
+            raise BrokerError(300, f"Can't find EId with tickerId:{req_id}")
+
+    def drop_client(self, client_id: int) -> None:
+        for streams in (self._kept, self._real_time):
+            for key in [key for key in streams if key[0] == client_id]:
+                del streams[key]
+
+    def drop_all(self) -> None:
+        self._kept.clear()
+        self._real_time.clear()
+
+    def head_s(self, now_s: float) -> float:
+        """Epoch second of the first bar that can be asked for: a year before now, at an opening."""
+        day = new_york_day(now_s) - timedelta(days=365)
+        return self._hours.after(day).open_s
+
+    def step(self, wall_s: float, now_s: float) -> None:
+        """Continue the streams."""
+        if wall_s < self._next_wall_s or not (self._kept or self._real_time):
+            return
+        self._next_wall_s = wall_s + KEEP_EVERY_WALL_S
+        for stream in self._kept.values():
+            for raw in self._market.bars(stream.key, stream.last_start_s, now_s, stream.bar_s, stream.what):
+                if raw != stream.sent:
+                    stream.sent, stream.last_start_s = raw, raw.start_s
+                    self._out.bar(stream.client_id, stream.req_id, _bar(raw, stream.bar_s))
+        done_s = now_s - now_s % REAL_TIME_BAR_S
+        for stream in self._real_time.values():
+            for raw in self._market.bars(stream.key, stream.last_start_s, done_s, stream.bar_s, stream.what):
+                self._out.real_time_bar(stream.client_id, stream.req_id, _bar(raw, stream.bar_s))
+            stream.last_start_s = max(stream.last_start_s, done_s)
+
+    def _start(self, duration: str, end_s: float) -> float:
+        match = _DURATION.fullmatch(duration.strip())
+        if match is None or int(match.group(1)) == 0:
+            raise _invalid(f"Invalid duration '{duration}': write a number and S, D, W, M or Y.")
+        number, unit = int(match.group(1)), match.group(2)
+        if unit == "S":
+            return end_s - number
+        if unit != "D":
+            return end_s - number * _DAYS[unit] * 86400.0
+        session = self._hours.current_or_last(end_s)
+        for _ in range(min(number, 400) - 1):
+            session = self._hours.before(session.day)
+        return session.open_s
+
+
+def parse_end(text: str) -> float:
+    """Epoch second of ``20260507 16:00:00 US/Eastern`` (zone optional, New York) or ``20260507-20:00:00`` (UTC)."""
+    match = _END.fullmatch(text.strip())
+    if match is None:
+        raise _invalid(f"Invalid date, time, or time-zone entered: {text!r}; yyyymmdd hh:mm:ss xxx is right.")
+    day, clock, zone_name = match.groups()
+    try:
+        zone = ZoneInfo(zone_name) if zone_name else (ZoneInfo("UTC") if "-" in text else NEW_YORK)
+        moment = datetime.strptime(f"{day} {clock}", "%Y%m%d %H:%M:%S").replace(tzinfo=zone)
+    except (ValueError, ZoneInfoNotFoundError):
+        raise _invalid(f"Invalid date, time, or time-zone entered: {text!r}.") from None
+    return moment.timestamp()
+
+
+def _bar(raw: RawBar, bar_s: float) -> Bar:
+    start = datetime.fromtimestamp(raw.start_s, UTC)
+    return Bar(
+        start=start.astimezone(NEW_YORK).date() if bar_s >= 86400 else start,
+        open=round(raw.open, 4),
+        high=round(raw.high, 4),
+        low=round(raw.low, 4),
+        close=round(raw.close, 4),
+        volume=raw.volume,
+        wap=round(raw.wap, 4),
+        count=raw.count,
+    )

@@ -1,0 +1,446 @@
+"""The simulated broker and market: one synchronous core that implements `bifrost_simulator.api.World`.
+
+It reads no clock and opens no socket. Whoever drives it calls `step` with the wall's monotonic seconds; the wire and
+the admin API call the rest from the same thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from bifrost_simulator.api import (
+    AccountValue,
+    BarSeries,
+    BrokerError,
+    Commission,
+    Contract,
+    ContractDetails,
+    ContractQuery,
+    Execution,
+    ExecutionFilter,
+    HistoricalRequest,
+    OptionChain,
+    OptionTick,
+    OrderRequest,
+    OrderView,
+    Pnl,
+    PnlSingle,
+    PortfolioItem,
+    Position,
+    PriceIncrement,
+    SymbolSample,
+    TickType,
+    WorldListener,
+)
+from bifrost_simulator.board import QuoteBoard
+from bifrost_simulator.broker.book import Book
+from bifrost_simulator.broker.broker import MANUAL_CLIENT, Broker
+from bifrost_simulator.broker.expiry import settle_expired
+from bifrost_simulator.broker.settlement import Settlement
+from bifrost_simulator.broker.values import summary_values, tagged_values
+from bifrost_simulator.clock import SimClock
+from bifrost_simulator.events import Dispatcher
+from bifrost_simulator.faults import ActiveFaults, WorldHooks
+from bifrost_simulator.faults.connection import LOST
+from bifrost_simulator.feed import Feed
+from bifrost_simulator.history import History, parse_end
+from bifrost_simulator.hours import Hours
+from bifrost_simulator.journal import MessageJournal
+from bifrost_simulator.market.base import Market, ModelInputs
+from bifrost_simulator.market.greeks import single_implied, single_value
+from bifrost_simulator.scenario import ScriptedFault
+from bifrost_simulator.ticks import option_answer
+from bifrost_simulator.universe import Universe, market_rule
+
+if TYPE_CHECKING:
+    from bifrost_simulator.build import Saver
+
+MARKS_EVERY_WALL_S = 1.0
+ACCOUNTS_EVERY_WALL_S = 3.0
+_FARMS = (
+    BrokerError(2104, "Market data farm connection is OK:usfarm"),
+    BrokerError(2106, "HMDS data farm connection is OK:ushmds"),
+    BrokerError(2158, "Sec-def data farm connection is OK:secdefnj"),
+)
+
+
+class SimulatedWorld:
+    """Everything behind the gateway. Built by `bifrost_simulator.build.build_world`."""
+
+    def __init__(
+        self,
+        *,
+        clock: SimClock,
+        hours: Hours,
+        market: Market,
+        universe: Universe,
+        board: QuoteBoard,
+        book: Book,
+        settlement: Settlement,
+        dispatcher: Dispatcher,
+        journal: MessageJournal,
+        lines: int,
+        script: Sequence[ScriptedFault] = (),
+        script_position: int = 0,
+        day: str = "",
+    ) -> None:
+        self.clock = clock
+        self.hours = hours
+        self.market = market
+        self.universe = universe
+        self.board = board
+        self.book = book
+        self.settlement = settlement
+        self.dispatcher = dispatcher
+        self.faults = ActiveFaults()
+        self.wall_s = 0.0
+        self.changed = True
+        self.day = day
+        self.script = tuple(script)
+        self.script_position = script_position
+        self.clients: set[int] = set()
+        self._journal = journal
+        self._parked: list[Callable[[], None]] = []
+        self._on_commit: Callable[[], None] | None = None
+        self.saver: Saver | None = None
+        self._next_marks_s = 0.0
+        self._next_accounts_s = 0.0
+        hooks = WorldHooks(self, self.faults)
+        self.feed = Feed(market, universe, board, dispatcher, lines, hooks.holds_quotes)
+        self.history = History(market, hours, dispatcher)
+        self.broker = Broker(book, settlement, board, market, universe, hours, clock, dispatcher, hooks)
+        board.watch(universe.stock)  # the account's figures need spot
+
+    # -- driving
+
+    @property
+    def journal(self) -> MessageJournal:
+        return self._journal
+
+    def add_listener(self, listener: WorldListener) -> None:
+        self.dispatcher.add(listener)
+
+    def on_commit(self, save: Callable[[], None]) -> None:
+        """Have ``save`` called whenever orders, fills or accounts changed, before anybody hears of it."""
+        self._on_commit = save
+
+    def step(self, wall_s: float) -> None:
+        """Let the world live until the wall's monotonic second ``wall_s``."""
+        self.wall_s = wall_s
+        self.clock.advance(wall_s)
+        self.market.advance(self.clock.market_s)
+        self.clock.over = self.clock.over or self.market.is_over()
+        self._roll_day()
+        self._run_script()
+        self.faults.step(self, wall_s)
+        self.feed.step(wall_s)
+        if self.broker.step(wall_s):
+            self.changed = True
+        self.history.step(wall_s, self.clock.market_s)
+        if wall_s >= self._next_marks_s:
+            self._next_marks_s = wall_s + MARKS_EVERY_WALL_S
+            self.dispatcher.marks()
+        if wall_s >= self._next_accounts_s:
+            self._next_accounts_s = wall_s + ACCOUNTS_EVERY_WALL_S
+            self.settlement.announce_marks()
+        self.commit()
+
+    def commit(self) -> None:
+        """Store what changed, then let the frames go: nobody may see what a crash could undo."""
+        if self.changed and self._on_commit is not None:
+            self._on_commit()
+        self.changed = False
+        self.dispatcher.flush()
+
+    def _roll_day(self) -> None:
+        """A new session: expired options are settled, the day's figures begin anew, old orders are forgotten."""
+        if settle_expired(self.settlement, self.universe, self.hours, self.clock.market_s, self.market):
+            self.changed = True
+        day = self.market.last_day().isoformat()
+        if day == self.day:
+            return
+        if self.day:
+            kept_from = self.hours.before(self.market.last_day())
+            self.book.forget_before(kept_from.open_s)
+        self.universe.extend(self.market.chain())
+        self.board.publish(self.board.watched())
+        self.settlement.start_day()
+        self.day = day
+        self.changed = True
+
+    def _run_script(self) -> None:
+        while self.script_position < len(self.script):
+            fault = self.script[self.script_position]
+            if fault.at_s > self.clock.market_s:
+                return
+            self.script_position += 1
+            self.changed = True
+            self.inject(fault.name, fault.parameters)
+
+    # -- faults and the human at TWS
+
+    def inject(self, name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Begin a fault; raises `UnknownFault` or `BadParameters`."""
+        fault = self.faults.inject(self, name, parameters)
+        self.changed = True
+        self.commit()
+        return fault.describe()
+
+    def place_manual(self, request: OrderRequest) -> OrderView:
+        """An order entered at TWS by hand: client 0's, without an order id. Raises `BrokerError` on a reject."""
+        order = self.broker.place(MANUAL_CLIENT, 0, request, manual=True)
+        assert order is not None, "a manual order is never a what-if"
+        self.changed = True
+        self.commit()
+        return order.view()
+
+    def drop_market_data(self) -> None:
+        """All market data lines and bar streams end without a word (1101)."""
+        self.feed.drop_all()
+        self.history.drop_all()
+
+    def reconnect_broker(self) -> None:
+        """After 1100: events that waited go out, then what clients sent meanwhile reaches the broker."""
+        self.dispatcher.restore()
+        parked, self._parked = self._parked, []
+        for action in parked:
+            action()
+
+    # -- sessions
+
+    def client_connected(self, client_id: int) -> None:
+        self.clients.add(client_id)
+
+    def client_disconnected(self, client_id: int) -> None:
+        self.clients.discard(client_id)
+        self.feed.drop_client(client_id)
+        self.history.drop_client(client_id)
+
+    def notices(self) -> tuple[BrokerError, ...]:
+        return (LOST,) if self.dispatcher.cut else _FARMS
+
+    def next_order_id(self, client_id: int) -> int:
+        return self.book.next_order_id(client_id)
+
+    def now(self) -> datetime:
+        return self.clock.now()
+
+    # -- contracts
+
+    def contract_details(self, query: ContractQuery) -> tuple[ContractDetails, ...]:
+        market_s = self.clock.market_s
+        return tuple(self.universe.details(found, market_s) for found in self.universe.find(query, market_s))
+
+    def qualify(self, query: ContractQuery) -> Contract:
+        return self.universe.qualify(query, self.clock.market_s)
+
+    def option_chains(self, underlying: str, exchange: str, sec_type: str, con_id: int) -> tuple[OptionChain, ...]:
+        chains = self.universe.option_chains(underlying, sec_type, con_id, self.clock.market_s)
+        return tuple(chain for chain in chains if exchange in ("", chain.exchange))
+
+    def matching_symbols(self, pattern: str) -> tuple[SymbolSample, ...]:
+        return self.universe.matching_symbols(pattern)
+
+    def market_rule(self, rule_id: int) -> tuple[PriceIncrement, ...]:
+        return market_rule(rule_id)
+
+    # -- market data
+
+    def set_market_data_type(self, client_id: int, data_type: int) -> None:
+        self.feed.set_type(client_id, data_type)
+
+    def subscribe(
+        self,
+        client_id: int,
+        req_id: int,
+        query: ContractQuery,
+        generic_ticks: Sequence[int] = (),
+        snapshot: bool = False,
+        regulatory: bool = False,
+    ) -> None:
+        self.feed.subscribe(client_id, req_id, self.qualify(query), generic_ticks, snapshot or regulatory)
+
+    def unsubscribe(self, client_id: int, req_id: int) -> None:
+        self.feed.unsubscribe(client_id, req_id)
+
+    def historical_bars(self, client_id: int, req_id: int, request: HistoricalRequest) -> BarSeries:
+        key = self.universe.key(self.qualify(request.contract).con_id)
+        return self.history.request(client_id, req_id, key, request, self.clock.market_s)
+
+    def cancel_historical(self, client_id: int, req_id: int) -> None:
+        self.history.cancel(client_id, req_id)
+
+    def head_timestamp(self, query: ContractQuery, what_to_show: str, use_rth: bool) -> datetime:
+        self.qualify(query)
+        return datetime.fromtimestamp(self.history.head_s(self.clock.market_s), UTC)
+
+    def subscribe_real_time_bars(
+        self, client_id: int, req_id: int, query: ContractQuery, what_to_show: str, use_rth: bool
+    ) -> None:
+        key = self.universe.key(self.qualify(query).con_id)
+        self.history.start_real_time(client_id, req_id, key, what_to_show, self.clock.market_s)
+
+    def cancel_real_time_bars(self, client_id: int, req_id: int) -> None:
+        self.history.cancel_real_time(client_id, req_id)
+
+    def implied_volatility(self, query: ContractQuery, option_price: float, underlying_price: float) -> OptionTick:
+        contract, inputs = self._calculation(query, underlying_price)
+        key = self.universe.key(contract.con_id)
+        iv = single_implied(key, inputs, option_price)
+        if iv is None:
+            raise BrokerError(321, "Error validating request:-'bR' : cause - No volatility gives that option price")
+        return option_answer(TickType.CUSTOM_OPTION, single_value(key, inputs, iv), iv, option_price)
+
+    def option_price(self, query: ContractQuery, iv_annual: float, underlying_price: float) -> OptionTick:
+        contract, inputs = self._calculation(query, underlying_price)
+        if not 0 < iv_annual <= 5:
+            raise BrokerError(321, f"Error validating request:-'bQ' : cause - Invalid volatility {iv_annual:g}")
+        model = single_value(self.universe.key(contract.con_id), inputs, iv_annual)
+        return option_answer(TickType.CUSTOM_OPTION, model, iv_annual, model.price)
+
+    def _calculation(self, query: ContractQuery, underlying_price: float) -> tuple[Contract, ModelInputs]:
+        contract = self.qualify(query)
+        key = self.universe.key(contract.con_id)
+        inputs = self.market.model_inputs(key) if key.is_option else None
+        if inputs is None or underlying_price <= 0:
+            raise BrokerError(321, "Error validating request:-'bQ' : cause - An option and a price above 0 are needed")
+        return contract, ModelInputs(underlying_price, inputs.years, inputs.rate, inputs.dividend_yield, None)
+
+    # -- accounts
+
+    def accounts(self) -> tuple[str, ...]:
+        return tuple(self.settlement.accounts)
+
+    def account_values(self, account: str) -> tuple[AccountValue, ...]:
+        name = self._account(account)
+        return tagged_values(self.settlement.accounts[name], self.settlement.figures(name))
+
+    def account_summary(self, group: str, tags: Sequence[str]) -> tuple[AccountValue, ...]:
+        if group not in ("All", "", *self.settlement.accounts):
+            raise BrokerError(321, f"Error validating request:-'bZ' : cause - Group name is invalid: {group}")
+        names = self.accounts() if group in ("All", "") else (group,)
+        wanted = frozenset(tag.strip() for tag in tags)
+        return tuple(value for name in names for value in summary_values(self.account_values(name), wanted))
+
+    def positions(self, account: str = "") -> tuple[Position, ...]:
+        names = (self._account(account),) if account else self.accounts()
+        return tuple(position for name in names for position in self.settlement.positions(name))
+
+    def portfolio(self, account: str) -> tuple[PortfolioItem, ...]:
+        return tuple(self.settlement.portfolio(self._account(account)))
+
+    def pnl(self, account: str) -> Pnl:
+        name = self._account(account)
+        figures, start = self.settlement.figures(name), self.settlement.accounts[name].day_equity
+        daily = None if start is None else round(figures.net_liquidation - start, 2)
+        return Pnl(daily, round(figures.unrealized, 2), round(figures.realized, 2))
+
+    def pnl_single(self, account: str, con_id: int) -> PnlSingle:
+        holding = self.settlement.accounts[self._account(account)].holdings.get(con_id)
+        if holding is None:
+            return PnlSingle(0.0, None, None, None, None)
+        mark = self.settlement.mark(holding)
+        value = holding.value(mark)
+        return PnlSingle(
+            quantity=holding.quantity,
+            daily=round(value - (holding.day_value or 0.0) + holding.day_flow, 2),
+            unrealized=round(holding.unrealized(mark), 2),
+            realized=round(holding.realized_day, 2),
+            value=round(value, 2),
+        )
+
+    def _account(self, name: str) -> str:
+        """The account meant; empty means the only one."""
+        if not name and len(self.settlement.accounts) == 1:
+            return next(iter(self.settlement.accounts))
+        if name not in self.settlement.accounts:
+            raise BrokerError(321, f"Error validating request:-'bZ' : cause - Invalid account code '{name}'")
+        return name
+
+    # -- orders
+
+    def place_order(self, client_id: int, order_id: int, request: OrderRequest) -> None:
+        if self.dispatcher.cut:
+            self._parked.append(
+                lambda: self._late(client_id, order_id, lambda: self._place(client_id, order_id, request))
+            )
+            return
+        self._place(client_id, order_id, request)
+        self.commit()
+
+    def _place(self, client_id: int, order_id: int, request: OrderRequest) -> None:
+        self.broker.place(client_id, order_id, request)
+        self.changed = True
+
+    def cancel_order(self, client_id: int, order_id: int) -> None:
+        if self.dispatcher.cut:
+            self._parked.append(
+                lambda: self._late(client_id, order_id, lambda: self.broker.cancel(client_id, order_id))
+            )
+            return
+        self.broker.cancel(client_id, order_id)
+        self.changed = True
+        self.commit()
+
+    def global_cancel(self, client_id: int) -> None:
+        if self.dispatcher.cut:
+            self._parked.append(self.broker.cancel_all)
+            return
+        self.broker.cancel_all()
+        self.changed = True
+        self.commit()
+
+    def bind_manual_orders(self, client_id: int, auto_bind: bool) -> None:
+        if client_id != MANUAL_CLIENT:
+            raise BrokerError(
+                321, "Error validating request:-'bB' : cause - Only client 0 can bind orders automatically"
+            )
+        self.broker.binds_manual = auto_bind
+        if auto_bind:
+            for order in self.book.open():
+                if order.manual:
+                    self.book.bind(order)
+
+    def open_orders(self, client_id: int | None) -> tuple[OrderView, ...]:
+        found = [order for order in self.book.open() if client_id in (None, order.client_id)]
+        for order in found:
+            self.dispatcher.unmute(order.perm_id)
+        return tuple(order.view() for order in found)
+
+    def completed_orders(self, api_only: bool) -> tuple[OrderView, ...]:
+        found = [order for order in self.book.completed() if not (api_only and order.manual)]
+        for order in found:
+            self.dispatcher.unmute(order.perm_id)
+        return tuple(order.view() for order in found)
+
+    def executions(self, filter_: ExecutionFilter) -> tuple[tuple[Execution, Commission | None], ...]:
+        since_s = parse_end(filter_.time) if filter_.time else 0.0
+        found = []
+        for done in self.book.executions:
+            if _fits(filter_, done.execution, since_s):
+                self.dispatcher.unmute(done.execution.perm_id)
+                found.append((done.execution, done.commission if done.reported else None))
+        return tuple(found)
+
+    def _late(self, client_id: int, order_id: int, action: Callable[[], None]) -> None:
+        """Do what waited at the gateway; a reject goes out as an event, its call is long gone."""
+        try:
+            action()
+        except BrokerError as error:
+            self.dispatcher.error(client_id, order_id, error)
+        self.changed = True
+
+
+def _fits(filter_: ExecutionFilter, execution: Execution, since_s: float) -> bool:
+    side = {"BUY": "BOT", "SELL": "SLD"}.get(filter_.side.upper(), filter_.side.upper())
+    return (
+        filter_.client_id in (0, execution.client_id)
+        and filter_.account in ("", execution.account)
+        and filter_.symbol.upper() in ("", execution.contract.symbol)
+        and filter_.sec_type.upper() in ("", execution.contract.sec_type)
+        and filter_.exchange.upper() in ("", "SMART", execution.exchange)
+        and side in ("", execution.side)
+        and execution.time.timestamp() >= since_s
+    )
