@@ -128,7 +128,7 @@ def _risk(turn: Turn, session: SessionView, stale: str) -> None:
 def _classify(turn: Turn, exposure: Exposure, session: SessionView, stale: str) -> Dimensions:
     state, config = turn.state, turn.rules.config
     dimensions = classify(
-        legs_count=len(exposure.legs),
+        legs_count=exposure.legs_count,
         gamma_shares=exposure.gamma_shares,
         spot=state.book.mid,
         net_delta_shares=exposure.net_delta_shares,

@@ -68,13 +68,13 @@ def exposure(
     if not counted:
         return _no_legs(stock_shares), PortfolioMemory(settled=memory.settled)
     if at.market_s is None:
-        return _invalid(stock_shares, "market time is not known yet"), memory
+        return _invalid(stock_shares, len(counted), "market time is not known yet"), memory
     if book.mid is None:
-        return _invalid(stock_shares, f"no accepted price of {book.stock.symbol} yet"), memory
+        return _invalid(stock_shares, len(counted), f"no accepted price of {book.stock.symbol} yet"), memory
     try:
         return _work(counted, book, book.mid, at.market_s, stock_shares, at, config, calendar, memory)
     except ModelError as error:
-        return _invalid(stock_shares, f"option model: {error}"), replace(memory, last=None, inputs=None)
+        return _invalid(stock_shares, len(counted), f"option model: {error}"), replace(memory, last=None, inputs=None)
 
 
 def _work(
@@ -202,6 +202,7 @@ def _sum(rows: tuple[LegExposure, ...], stock_shares: float, alerts: tuple[Expos
         gamma_shares=sum(row.quantity * row.multiplier * row.gamma for row in rows),
         theta_usd_per_day=sum(row.quantity * row.multiplier * row.theta_usd_per_day for row in rows),
         vega_usd_per_vol=sum(row.quantity * row.multiplier * row.vega_usd_per_vol for row in rows),
+        legs_count=len(rows),
         legs=rows,
         flat_volatility=any(row.source is VolatilitySource.FLAT for row in rows),
         alerts=alerts,
@@ -218,5 +219,5 @@ def _no_legs(stock_shares: float) -> Exposure:
     return Exposure(True, "", stock_shares, 0.0, stock_shares, 0.0, 0.0, 0.0)
 
 
-def _invalid(stock_shares: float, reason: str) -> Exposure:
-    return Exposure(False, reason, stock_shares, None, None, None, None, None)
+def _invalid(stock_shares: float, legs_count: int, reason: str) -> Exposure:
+    return Exposure(False, reason, stock_shares, None, None, None, None, None, legs_count)

@@ -59,7 +59,10 @@ class Exposure:
     """Shares per dollar of the underlying."""
     theta_usd_per_day: float | None
     vega_usd_per_vol: float | None
+    legs_count: int = 0
+    """Managed legs, priced or not: legs whose greeks are invalid still count."""
     legs: tuple[LegExposure, ...] = ()
+    """One row a leg; none while the greeks are invalid."""
     flat_volatility: bool = False
     """Some leg is priced with the configured volatility."""
     alerts: tuple[ExposureAlert, ...] = ()

@@ -49,7 +49,7 @@ def view_of(turn: Turn, exposure: Exposure, dimensions: Dimensions, session: Ses
         halted=book.halted,
         data_lag_ms=freshness.data_lag_ms(book, turn.at),
         stale_cause=stale,
-        legs_count=len(exposure.legs),
+        legs_count=exposure.legs_count,
         net_delta_shares=exposure.net_delta_shares,
         option_delta_shares=exposure.option_delta_shares,
         gamma_shares=exposure.gamma_shares,

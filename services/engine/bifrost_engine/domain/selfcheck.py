@@ -80,6 +80,7 @@ def self_check(view: View, gates: tuple[GateResult, ...], surroundings: Surround
         Its gates: the pacing ones are shown as they answered. Whether a forced hedge would pass every other gate is
         found out here, on hypothetical views.
     """
+    surroundings = _with_orphan(view, surroundings)
     judged = _forced_gates(view)
     shown = tuple(judged.get(gate.name, gate) if gate.kind is GateKind.BLOCKING else gate for gate in gates)
     failing = [gate for gate in judged.values() if not gate.passed and gate.kind is GateKind.BLOCKING]
@@ -102,6 +103,13 @@ def self_check(view: View, gates: tuple[GateResult, ...], surroundings: Surround
         checks=tuple(_as_row(row, red) for row in rows),
         one_line=one_line(view, gates, reasons),
     )
+
+
+def _with_orphan(view: View, surroundings: Surroundings) -> Surroundings:
+    """Own shares that hedge nothing are red whether or not anybody has described them yet."""
+    if surroundings.orphan_reason or view.legs_count or not view.own_shares:
+        return surroundings
+    return replace(surroundings, orphan_reason=f"{view.own_shares:+g} own shares and no managed legs")
 
 
 def _forced_gates(view: View) -> dict[str, GateResult]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from .decide import Step
@@ -23,6 +24,8 @@ def snapshot_row(step: Step, rules: Rules, surroundings: Surroundings) -> dict[s
     """
     state, evaluation = step.state, step.evaluation
     view = evaluation.view if evaluation is not None else None
+    if view is not None and state.retry_after_s > view.at.wall_s:
+        surroundings = replace(surroundings, retry_in_s=state.retry_after_s - view.at.wall_s)
     check = self_check(view, evaluation.gates, surroundings) if view is not None and evaluation is not None else None
     day = state.day
     return {
