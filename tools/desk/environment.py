@@ -1,0 +1,94 @@
+"""Makes the desk's Python environment: checks the interpreter, creates .venv, installs the locked packages.
+
+Standard library only: it runs before anything is installed. A stamp in the environment holds a hash of the lock file
+and of the package metadata, so the second start costs nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+OLDEST, NEWEST = (3, 11), (3, 13)
+PACKAGES = (
+    "services/common",
+    "services/simulator",
+    "services/engine",
+    "services/pricer",
+    "services/monitor",
+    "tools/desk",
+)
+
+
+def check_python() -> str:
+    """What is wrong with this interpreter; empty when it will do."""
+    version = sys.version_info[:2]
+    if not OLDEST <= version <= NEWEST:
+        return (
+            f"Bifrost needs Python {_text(OLDEST)} to {_text(NEWEST)}, this is {_text(version)} ({sys.executable}). "
+            "Name another one: make run PYTHON=/path/to/python3.12"
+        )
+    try:
+        import ensurepip  # noqa: F401  (Debian ships it apart)
+        import venv  # noqa: F401
+    except ImportError as error:
+        package = f"python{_text(version)}-venv"
+        return f"{sys.executable} lacks {error.name}: install it (on Debian and Ubuntu: apt-get install {package})"
+    return ""
+
+
+def _text(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
+
+
+def fingerprint(lock: Path) -> str:
+    """Changes whenever the environment has to be made anew."""
+    digest = hashlib.sha256(f"{sys.version}\n{ROOT}\n".encode())
+    for path in (lock, *(ROOT / package / "pyproject.toml" for package in PACKAGES)):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def make(folder: Path, lock: Path) -> int:
+    """Create or refresh ``folder`` from ``lock``; returns the exit code."""
+    stamp, wanted = folder / ".bifrost-stamp", fingerprint(lock)
+    if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
+        return 0
+    print(f"environment: installing {lock.relative_to(ROOT)} into {folder.name} (the first time takes a minute or two)")
+    python = folder / "bin" / "python"
+    pip = [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
+    editable = [part for package in PACKAGES for part in ("-e", str(ROOT / package))]
+    steps = (
+        [sys.executable, "-m", "venv", "--clear", str(folder)],
+        [*pip, "--require-hashes", "-r", str(lock)],
+        [*pip, "--no-deps", "--no-build-isolation", *editable],
+    )
+    for step in steps:
+        done = subprocess.run(step, capture_output=True, text=True, check=False, cwd=ROOT)
+        if done.returncode != 0:
+            lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+            what = " ".join(step[:6]) + (" ..." if len(step) > 6 else "")
+            print(f"environment: `{what}` failed:", *lines[-8:], sep="\n  ", file=sys.stderr)
+            return 1
+    stamp.write_text(wanted, encoding="utf-8")
+    return 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, default=ROOT / ".venv")
+    parser.add_argument("--lock", type=Path, default=ROOT / "requirements" / "runtime.lock")
+    args = parser.parse_args()
+    problem = check_python()
+    if problem:
+        print(problem, file=sys.stderr)
+        return 2
+    return make(args.folder.absolute(), args.lock.absolute())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
