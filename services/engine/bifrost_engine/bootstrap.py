@@ -1,0 +1,155 @@
+"""Chooses and wires the engine's adapters: the only place that knows them all."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from bifrost import paths
+from bifrost.calendar import TradingCalendar
+from bifrost.clock import MarketClock, SimulatorMarketClock, WallMarketClock
+from bifrost.config import ClockSource, ConfigError, IbSettings, LoadedConfig, load_config
+from bifrost.control import Command
+from bifrost.db import Connection, connect, warn_if_privileged
+from bifrost.db.spool import Spool
+
+from .adapters.ib.gateway import GatewayOptions, IbGateway
+from .adapters.postgres.control import ControlReader
+from .adapters.postgres.desk import PostgresDesk
+from .adapters.postgres.lease import LeaseKeeper
+from .adapters.postgres.preview import flatten_preview
+from .adapters.simulator import trust_simulated
+from .app.control import RunStatusRead
+from .app.lifecycle import Daemon
+from .app.link import Trust
+from .app.service_ports import Login
+from .app.tenure import Market, Parts
+from .app.times import EngineClock
+from .domain.events import Event
+from .domain.state import Rules
+from .domain.words import Mode
+
+__all__ = ["flatten_preview", "mode_of", "rules_of", "run"]
+
+log = logging.getLogger(__name__)
+SERVICE = "engine"
+
+
+def mode_of(loaded: LoadedConfig) -> Mode:
+    """Paper fills inside the engine, or orders that cross the wire."""
+    return Mode.PAPER if loaded.config.gates.guard.risk.paper_trade else Mode.LIVE
+
+
+def rules_of(loaded: LoadedConfig) -> Rules:
+    world = loaded.scenario
+    calendar = TradingCalendar(always_open=bool(world and world.always_open))
+    return Rules(loaded.config, loaded.hash, calendar)
+
+
+class Wiring:
+    """Makes the adapters of one engine process."""
+
+    def __init__(self, path: Path | None, loaded: LoadedConfig) -> None:
+        self._path = path
+        self._loaded = loaded
+        self._config = loaded.config
+        self._instance_id = uuid4()
+        self._spool = Spool(paths.spool_dir(), self._instance_id)
+        self._warned = False
+        self._daemon: Daemon | None = None
+
+    def daemon(self) -> Daemon:
+        config = self._config
+        clock = EngineClock()
+        gateway = IbGateway(
+            GatewayOptions(
+                symbol=config.symbol,
+                client_id=config.ib.client_id,
+                connect_timeout_s=config.ib.connect_timeout,
+                line_retry_s=config.daemon.ib_retry_interval_sec,
+                allow_delayed=config.gates.state.system.allow_delayed,
+            ),
+            self._sink,
+            clock,
+        )
+        parts = Parts(
+            rules=rules_of(self._loaded),
+            mode=mode_of(self._loaded),
+            instance_id=self._instance_id,
+            clock=clock,
+            gateway=gateway,
+            make_desk=self._desk,
+            make_control=self._control,
+            market_clock=self._market,
+            address=self._address,
+            trust=self._trust,
+        )
+        self._daemon = Daemon(parts, lambda on_news: LeaseKeeper(self._connect, self._instance_id, on_news=on_news))
+        return self._daemon
+
+    def _sink(self, event: Event) -> None:
+        if self._daemon is not None:
+            self._daemon.sink(event)
+
+    def _connect(self, epoch: int | None = None) -> Connection:
+        conn = connect(self._config, service=SERVICE, epoch=epoch)
+        if not self._warned:
+            self._warned = True
+            warn_if_privileged(conn)
+        return conn
+
+    def _desk(
+        self, epoch: int, on_change: Callable[[bool, str], None], on_lease_lost: Callable[[], None]
+    ) -> PostgresDesk:
+        return PostgresDesk(
+            partial(self._connect, epoch), self._spool, epoch, on_change=on_change, on_lease_lost=on_lease_lost
+        )
+
+    def _control(
+        self,
+        epoch: int,
+        on_command: Callable[[int, Command, Mapping[str, Any]], None],
+        on_run_status: Callable[[RunStatusRead], None],
+    ) -> ControlReader:
+        return ControlReader(partial(self._connect, epoch), epoch, on_command=on_command, on_run_status=on_run_status)
+
+    def _market(self, stored_s: float | None, on_change: Callable[[MarketClock], None]) -> Market:
+        if self._config.clock.source is not ClockSource.SIMULATOR:
+            return Market(WallMarketClock(), _nothing)
+        stored = None if stored_s is None else datetime.fromtimestamp(stored_s, UTC)
+        clock = SimulatorMarketClock(str(self._config.clock.url), stored, on_change=lambda: on_change(clock))
+        clock.start()
+        return Market(clock, clock.stop)
+
+    def _address(self, settings: IbSettings | None) -> tuple[str, int]:
+        """What stands stronger than a saved address wins; a file with mistakes keeps the one in force."""
+        try:
+            ib = load_config(
+                self._path,
+                scenario=self._loaded.origin.scenario,
+                overrides=self._loaded.origin.overrides,
+                settings=settings,
+            ).config.ib
+        except ConfigError as error:
+            log.error("the saved IB address is not taken, the configuration has mistakes: %s", error)
+            ib = self._config.ib
+        return ib.host, ib.port
+
+    async def _trust(self, login: Login) -> Trust:
+        if self._config.clock.source is not ClockSource.SIMULATOR:
+            return Trust(True)
+        return await trust_simulated(str(self._config.clock.url), login)
+
+
+async def _nothing() -> None:
+    return None
+
+
+async def run(path: Path | None, loaded: LoadedConfig) -> int:
+    """Run the engine until it is stopped; returns the exit code."""
+    return await Wiring(path, loaded).daemon().run()
