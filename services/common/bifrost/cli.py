@@ -106,7 +106,7 @@ def _show(args: argparse.Namespace) -> int:
         keys = {key: {"value": values[key], "source": source} for key, source in loaded.sources.items()}
         print(json.dumps({"hash": loaded.hash, "ib_source": loaded.ib_source, "keys": keys}, indent=2))
         return 0
-    print(f"# {loaded.file or 'no file: defaults'}")
+    print(f"# {loaded.shown_file}")
     if loaded.scenario is not None:
         print(f"# scenario {loaded.scenario.name}, hash {loaded.scenario.hash}")
     print(f"# hash {loaded.hash}")
@@ -127,7 +127,7 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _check_config(args: argparse.Namespace) -> int:
     loaded = load_from_options(args)
-    print(f"{loaded.file or 'defaults'}: good, hash {loaded.hash}")
+    print(f"{loaded.shown_file}: good, hash {loaded.hash}")
     return 0
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import os
 import signal
 import subprocess
@@ -67,7 +66,7 @@ def _checks(wanted: Wanted) -> Iterable[Finding]:
     except ConfigError as error:
         yield Finding("configuration", Verdict.FAILED, str(error))
         return
-    yield Finding("configuration", Verdict.OK, f"{loaded.file or 'defaults only'}, hash {loaded.hash}")
+    yield Finding("configuration", Verdict.OK, f"{loaded.shown_file}, hash {loaded.hash}")
     yield from _database(loaded, wanted)
     yield _ib(loaded, wanted)
     yield _signal_stop(wanted)
@@ -81,6 +80,7 @@ def _database(loaded: LoadedConfig, wanted: Wanted) -> Iterable[Finding]:
         yield Finding("sink", Verdict.SKIPPED, "--skip-db")
         return
     from bifrost.db import ConnectionParams, DatabaseError, connect
+    from bifrost.db.schema import schema_check
 
     try:
         params = ConnectionParams.resolve(loaded.config, default_user="bifrost_engine")
@@ -90,7 +90,7 @@ def _database(loaded: LoadedConfig, wanted: Wanted) -> Iterable[Finding]:
         return
     with closing(connection):
         yield Finding("sink", Verdict.OK, str(params))
-        problems = importlib.import_module("bifrost.db.schema").schema_check(connection)
+        problems = schema_check(connection)
     if problems:
         yield Finding("schema", Verdict.FAILED, "; ".join(problems) + "; `bifrost db refresh` brings it up to date")
     else:
@@ -100,11 +100,13 @@ def _database(loaded: LoadedConfig, wanted: Wanted) -> Iterable[Finding]:
 def _ib(loaded: LoadedConfig, wanted: Wanted) -> Finding:
     if wanted.skip_ib:
         return Finding("ib", Verdict.SKIPPED, "--skip-ib")
+    from bifrost.ib import IbConnectError
+
     ib = loaded.config.ib
     where = f"{ib.host}:{ib.port} (from {loaded.ib_source})"
     try:
         accounts = asyncio.run(_managed_accounts(ib.host, ib.port, ib.connect_timeout))
-    except (OSError, ValueError, RuntimeError) as error:
+    except IbConnectError as error:
         return Finding("ib", Verdict.FAILED, f"{where}: {error}")
     if ib.account and ib.account not in accounts:
         return Finding("ib", Verdict.FAILED, f"{where}: ib.account {ib.account} is none of {', '.join(accounts)}")

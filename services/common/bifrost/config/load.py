@@ -92,6 +92,11 @@ class LoadedConfig:
     _origin: Origin | None = field(default=None, repr=False, compare=False)
 
     @property
+    def shown_file(self) -> str:
+        """The file as a person would write it; ``defaults`` when there was none."""
+        return _shown(self.file) if self.file else "defaults"
+
+    @property
     def origin(self) -> Origin:
         """What it was loaded from, to load it again."""
         return self._origin or Origin()
