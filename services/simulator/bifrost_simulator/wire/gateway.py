@@ -101,6 +101,11 @@ class Gateway:
         """Ids of the clients that finished the handshake, ascending."""
         return self._roster.client_ids
 
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """Every open socket, also those still shaking hands."""
+        return tuple(self._sockets)
+
     # -- what sessions need (SessionOwner)
 
     @property
