@@ -122,7 +122,7 @@ def test_what_is_not_solved_in_time_is_solved_later() -> None:
     bench.market.set(STOCK, 140.0, 140.0)
     bench.market.set(CALL, 3.0, 3.1)
     assert bench.cycle(CALL)[CALL].iv is None
-    bench.book._solve_budget_s = 5.0
+    bench.book.solve_budget_s = 5.0
     assert bench.cycle(CALL)[CALL].iv is not None
 
 
@@ -131,7 +131,7 @@ def test_the_last_good_price_stays_when_the_line_is_gone(bench: Bench) -> None:
     bench.cycle(STOCK)
     bench.market.quotes.clear()
     assert bench.cycle(STOCK, at=T0 + timedelta(hours=1)) == {}
-    row = bench.book.rows[STOCK]
+    row = bench.book.row(STOCK)
     assert (row.mid, row.quote_ts) == (140.01, T0)
 
 
@@ -194,7 +194,7 @@ def test_a_restart_goes_on_with_the_stored_rows(bench: Bench) -> None:
     stored = PriceRow(CALL, mid=2.0, source=PriceSource.LIVE, quote_ts=T0, iv=0.3)
     bench.book.load([stored])
     assert bench.cycle(CALL) == {}
-    assert bench.book.rows[CALL] == stored
+    assert bench.book.row(CALL) == stored
 
 
 def test_a_row_that_the_database_lost_is_written_again(bench: Bench) -> None:

@@ -13,11 +13,12 @@ from typing import TypeVar
 
 import psycopg2
 from bifrost.clock import MarketClock
+from bifrost.contract import ContractKey
 from bifrost.db import Backoff, DatabaseUnavailable
 from bifrost.db.errors import first_line
 
 from .domain.book import PriceBook
-from .domain.plan import plan_lines, underlyings_of
+from .domain.plan import HeldContract, plan_lines, underlyings_of
 from .health import Health, Metrics
 from .ports import AddressBook, Feed, Holdings, Store
 
@@ -57,6 +58,7 @@ class PricerService:
         self._backoff = Backoff(first_s=0.5, limit_s=15.0)
         self._loaded_for = 0
         self._last_failure: str | None = None
+        self._followed: tuple[tuple[HeldContract, ...], tuple[ContractKey, ...]] | None = None
 
     def positions_changed(self) -> None:
         """Do the next cycle now (NOTIFY ``bifrost_positions``)."""
@@ -103,9 +105,12 @@ class PricerService:
         self._measure(holdings)
 
     def _follow(self, holdings: Holdings) -> None:
+        if (holdings.held, holdings.managed) == self._followed:
+            return
+        self._followed = (holdings.held, holdings.managed)
         keys = [contract.contract_key for contract in holdings.held]
         held = set(keys)
-        legs = sorted((key for key in holdings.managed if key in held), key=str)
+        legs = sorted(key for key in holdings.managed if key in held)
         priority = [*underlyings_of(self._symbol, keys), *legs]
         plan = plan_lines(keys, priority, self._line_budget, self._feed.streaming)
         con_ids = {contract.contract_key: contract.con_id for contract in holdings.held if contract.con_id}
@@ -113,7 +118,7 @@ class PricerService:
 
     def _measure(self, holdings: Holdings) -> None:
         metrics, now = self._metrics, self._clock.now()
-        rows = [row for contract in holdings.held if (row := self._book.rows.get(contract.contract_key)) is not None]
+        rows = [row for contract in holdings.held if (row := self._book.row(contract.contract_key)) is not None]
         ages = [(now - row.quote_ts).total_seconds() for row in rows if now is not None and row.quote_ts is not None]
         metrics.oldest_quote_age.set(max(ages, default=math.nan))
         metrics.held.set(len(holdings.held))

@@ -35,6 +35,7 @@ MODEL_MAX_AGE_S = 60.0
 FRESH_S = 60.0
 _SNAPSHOT_LIMIT_S = 15.0
 _ROTATION_PAUSE_S = 1.0
+_LOOK_AGAIN_S = 1.0
 _SOURCES = {
     MarketDataType.LIVE: PriceSource.LIVE,
     MarketDataType.FROZEN: PriceSource.FROZEN,
@@ -46,17 +47,22 @@ _SOURCES = {
 class _Known:
     """The newest of one contract with the market time at which its quote came."""
 
-    __slots__ = ("quote", "quote_ts", "update")
+    __slots__ = ("quote", "quote_ts", "update", "values")
 
     def __init__(self) -> None:
         self.update: QuoteUpdate | None = None
         self.quote: Quote | None = None
         self.quote_ts: datetime | None = None
+        self.values: OptionValues | None = None
 
     def take(self, update: QuoteUpdate, market_now: datetime | None) -> None:
-        before = self.update.quote_arrived_monotonic if self.update else None
-        if update.quote_arrived_monotonic != before:
+        before, model = self.update, update.model
+        if before is None or update.quote_arrived_monotonic != before.quote_arrived_monotonic:
             self.quote_ts = market_now
+        if model is not None and (before is None or model is not before.model):
+            self.values = OptionValues(
+                model.iv_annual, model.delta, model.gamma, model.theta, model.vega, model.und_price, model.option_price
+            )
         last_ts = datetime.fromtimestamp(update.last_time_s, UTC) if update.last_time_s else None
         source = _SOURCES[update.market_data_type] if update.market_data_type is not None else PriceSource.LIVE
         self.update = update
@@ -122,9 +128,7 @@ class IbFeed:
         model = known.update.model if known and known.update else None
         if model is None or model.iv_annual is None or time.monotonic() - model.arrived_monotonic > MODEL_MAX_AGE_S:
             return None
-        return OptionValues(
-            model.iv_annual, model.delta, model.gamma, model.theta, model.vega, model.und_price, model.option_price
-        )
+        return known.values if known else None
 
     def trouble(self, key: ContractKey) -> str | None:
         failure = self.contracts.failure(key)
@@ -227,7 +231,9 @@ class IbFeed:
     async def _subscribe(self) -> None:
         """Resolve what the plan streams and subscribe it, in the plan's order."""
         while True:
-            await self._work.wait()
+            # Besides what is new, contracts whose back-off is over are due.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._work.wait(), _LOOK_AGAIN_S)
             self._work.clear()
             if not self.connection.is_connected:
                 continue

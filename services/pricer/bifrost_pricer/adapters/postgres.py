@@ -20,9 +20,9 @@ SERVICE = "pricer"
 
 _HELD = """
 SELECT contract_key, max(con_id), sum(position), count(*)
-FROM account_positions WHERE position <> 0 GROUP BY contract_key
+FROM account_positions WHERE position <> 0 GROUP BY contract_key ORDER BY contract_key
 """
-_LEGS = "SELECT DISTINCT contract_key FROM managed_legs WHERE released_at IS NULL"
+_LEGS = "SELECT DISTINCT contract_key FROM managed_legs WHERE released_at IS NULL ORDER BY contract_key"
 _ROWS = """
 SELECT contract_key, last, bid, ask, mid, source, error, quote_ts, iv, delta, gamma, theta, vega, und_price
 FROM instrument_prices
@@ -50,7 +50,8 @@ class PriceStore:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._conn: Connection | None = None
-        self._named_bad: set[str] = set()
+        # The same few thousand texts come every cycle: each is parsed once, a bad one reported once.
+        self._keys: dict[str, ContractKey | None] = {}
         self.connections = 0
 
     def open(self) -> Connection:
@@ -119,13 +120,15 @@ class PriceStore:
                 raise
 
     def _key(self, text: str, table: str) -> ContractKey | None:
+        if text in self._keys:
+            return self._keys[text]
+        key: ContractKey | None = None
         try:
-            return parse_contract_key(text)
+            key = parse_contract_key(text)
         except ContractKeyError as error:
-            if text not in self._named_bad:
-                self._named_bad.add(text)
-                _log.warning("a row of %s is left out: %s", table, error)
-            return None
+            _log.warning("a row of %s is left out: %s", table, error)
+        self._keys[text] = key
+        return key
 
 
 def _values(row: PriceRow) -> tuple[object, ...]:

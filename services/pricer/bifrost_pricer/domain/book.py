@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
@@ -46,6 +46,35 @@ class CycleRows:
     removed: tuple[ContractKey, ...]
 
 
+class _Entry:
+    """One contract: its row, what of it is in the database, and what the row was made of."""
+
+    __slots__ = (
+        "put_off",
+        "quote",
+        "row",
+        "solved_for",
+        "spot",
+        "trouble",
+        "unheld_since",
+        "values",
+        "written",
+        "written_at",
+    )
+
+    def __init__(self, key: ContractKey) -> None:
+        self.row = PriceRow(key)
+        self.written: PriceRow | None = None
+        self.written_at = 0.0
+        self.quote: Quote | None = None
+        self.values: OptionValues | None = None
+        self.trouble: str | None = None
+        self.spot: float | None = None
+        self.solved_for: tuple[float, float] | None = None
+        self.put_off = False
+        self.unheld_since: float | None = None
+
+
 class PriceBook:
     """Rows by contract, what of them is in the database, and since when nobody holds one.
 
@@ -55,7 +84,7 @@ class PriceBook:
     grace_s : float
         Wall seconds for which the row of a contract that nobody holds stays.
     solve_budget_s : float
-        Processor seconds per cycle for solving volatilities; what is left over is solved in the next cycles.
+        Seconds per cycle for solving volatilities; what is left over is solved in the next cycles.
     """
 
     def __init__(
@@ -68,81 +97,92 @@ class PriceBook:
     ) -> None:
         self._model = model
         self._grace_s = grace_s
-        self._solve_budget_s = solve_budget_s
+        self.solve_budget_s = solve_budget_s
         self._monotonic = monotonic
-        self._rows: dict[ContractKey, PriceRow] = {}
-        self._written: dict[ContractKey, tuple[PriceRow, float]] = {}
-        self._unheld_since: dict[ContractKey, float] = {}
-        self._solved_for: dict[ContractKey, tuple[float, float]] = {}
+        self._entries: dict[ContractKey, _Entry] = {}
         self._solve_later: list[ContractKey] = []
 
-    @property
-    def rows(self) -> Mapping[ContractKey, PriceRow]:
-        """Present rows by contract."""
-        return self._rows
+    def row(self, key: ContractKey) -> PriceRow | None:
+        """The present row of a contract."""
+        entry = self._entries.get(key)
+        return entry.row if entry else None
 
     def load(self, stored: Iterable[PriceRow]) -> None:
         """Take what the database holds as written: after a start, and after each new connection to it."""
         now = self._monotonic()
-        self._written = {row.contract_key: (row, now) for row in stored}
-        for key, (row, _at) in self._written.items():
-            self._rows.setdefault(key, row)
+        for entry in self._entries.values():
+            entry.written = None
+        for row in stored:
+            key = row.contract_key
+            if key not in self._entries:
+                self._entries[key] = _Entry(key)
+                self._entries[key].row = row
+            entry = self._entries[key]
+            entry.written, entry.written_at = row, now
 
     def written(self, rows: Iterable[PriceRow], removed: Iterable[ContractKey]) -> None:
         """Note what the database has accepted."""
         now = self._monotonic()
         for row in rows:
-            self._written[row.contract_key] = (row, now)
+            entry = self._entries[row.contract_key]
+            entry.written, entry.written_at = row, now
         for key in removed:
-            self._written.pop(key, None)
-            self._rows.pop(key, None)
-            self._unheld_since.pop(key, None)
-            self._solved_for.pop(key, None)
+            self._entries.pop(key, None)
 
     def cycle(self, held: Iterable[HeldContract], lines: Lines, market_now: datetime | None) -> CycleRows:
         """Bring every held contract's row up to date; returns what differs from the database."""
         now = self._monotonic()
         keys = dict.fromkeys(contract.contract_key for contract in held)
-        deadline = time.process_time() + self._solve_budget_s
-        waiting = self._solve_later
-        self._solve_later = []
-        changed: list[PriceRow] = []
+        deadline = time.monotonic() + self.solve_budget_s
         # Those that did not get their turn at solving come first.
-        for key in dict.fromkeys((*(key for key in waiting if key in keys), *keys)):
-            row = self._row(key, lines, market_now, deadline)
-            self._rows[key] = row
-            before, at = self._written.get(key, (None, now))
-            if differs(row, before, now - at):
-                changed.append(row)
+        waiting, self._solve_later = [key for key in self._solve_later if key in keys], []
+        changed: list[PriceRow] = []
+        for key in dict.fromkeys((*waiting, *keys)) if waiting else keys:
+            entry = self._entries.get(key)
+            if entry is None:
+                entry = self._entries[key] = _Entry(key)
+            entry.unheld_since = None
+            self._refresh(key, entry, lines, market_now, deadline)
+            if entry.row is not entry.written and differs(entry.row, entry.written, now - entry.written_at):
+                changed.append(entry.row)
         return CycleRows(tuple(changed), self._outlived(keys.keys(), now))
 
     def _outlived(self, held: Set[ContractKey], now: float) -> tuple[ContractKey, ...]:
-        gone = (self._rows.keys() | self._written.keys()) - held
-        for key in held:
-            self._unheld_since.pop(key, None)
         outlived = []
-        for key in gone:
-            if now - self._unheld_since.setdefault(key, now) >= self._grace_s:
+        for key, entry in self._entries.items():
+            if key in held:
+                continue
+            if entry.unheld_since is None:
+                entry.unheld_since = now
+            if now - entry.unheld_since >= self._grace_s:
                 outlived.append(key)
-        return tuple(sorted(outlived, key=str))
+        return tuple(sorted(outlived))
 
-    def _row(self, key: ContractKey, lines: Lines, market_now: datetime | None, deadline: float) -> PriceRow:
-        row = self._rows.get(key) or PriceRow(key)
-        quote = lines.quote(key)
+    def _refresh(
+        self, key: ContractKey, entry: _Entry, lines: Lines, market_now: datetime | None, deadline: float
+    ) -> None:
+        """Make the row anew, unless everything that it is made of is what it was."""
+        quote, trouble = lines.quote(key), lines.trouble(key)
+        values = lines.model_values(key) if key.is_option else None
         usable = quote is not None and quote.usable
-        if quote is not None:
+        spot = self._spot(key, lines) if key.is_option and (values is None or not usable) else None
+        same = quote is entry.quote and values is entry.values and trouble == entry.trouble and spot == entry.spot
+        if same and usable and not entry.put_off:
+            return
+        entry.put_off = False
+        entry.quote, entry.values, entry.trouble, entry.spot = quote, values, trouble, spot
+        row = entry.row
+        if usable and quote is not None:
             row = apply_quote(row, quote)
-        row = replace(row, error=lines.trouble(key))
-        if not key.is_option:
-            return row
-        spot = self._spot(key, lines)
-        values = lines.model_values(key)
-        if values is None and usable and quote is not None and quote.mid is not None and spot is not None:
-            values = self._solve(key, quote.mid, spot, market_now, deadline)
-        row = apply_values(row, values)
-        if not usable and spot is not None and market_now is not None:
-            row = self._stand_in(row, spot, lines, market_now)
-        return row
+        if row.error != trouble:
+            row = replace(row, error=trouble)
+        if key.is_option:
+            if values is None and usable and quote is not None and quote.mid is not None and spot is not None:
+                values = self._solve(key, entry, quote.mid, spot, market_now, deadline)
+            row = apply_values(row, values)
+            if not usable and spot is not None and market_now is not None:
+                row = self._stand_in(row, spot, lines, market_now)
+        entry.row = row
 
     def _spot(self, key: ContractKey, lines: Lines) -> float | None:
         """The underlying's price, from its own line, as long as that is fresh."""
@@ -153,14 +193,21 @@ class PriceBook:
         return quote.mid if quote.mid is not None else quote.last
 
     def _solve(
-        self, key: ContractKey, mid: float, spot: float, market_now: datetime | None, deadline: float
+        self,
+        key: ContractKey,
+        entry: _Entry,
+        mid: float,
+        spot: float,
+        market_now: datetime | None,
+        deadline: float,
     ) -> OptionValues | None:
-        if market_now is None or self._solved_for.get(key) == (mid, spot):
+        if market_now is None or entry.solved_for == (mid, spot):
             return None
-        if time.process_time() >= deadline:
+        if time.monotonic() >= deadline:
+            entry.put_off = True
             self._solve_later.append(key)
             return None
-        self._solved_for[key] = (mid, spot)
+        entry.solved_for = (mid, spot)
         return self._model.solve(key, mid, spot, market_now)
 
     def _stand_in(self, row: PriceRow, spot: float, lines: Lines, market_now: datetime) -> PriceRow:

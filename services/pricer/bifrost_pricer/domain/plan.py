@@ -55,16 +55,16 @@ def plan_lines(
         What streams now: it keeps its line, so that the plan does not move lines about without need.
     """
     wanted = dict.fromkeys(priority)
-    others = sorted({key for key in held if key not in wanted}, key=str)
+    others = sorted({key for key in held if key not in wanted})
     if len(wanted) + len(others) <= budget:
         return LinePlan((*wanted, *others), (), 0)
     at_once = min(_MOST_SNAPSHOT_LINES, max(1, budget // 4))
     room = max(0, budget - at_once)
     first = list(wanted)[:room]
     now = set(streaming)
-    others.sort(key=lambda key: (key not in now, str(key)))
+    others.sort(key=lambda key: key not in now)
     kept = others[: room - len(first)]
     stream = (*first, *kept)
     chosen = set(stream)
-    rotate = tuple(key for key in (*wanted, *sorted(others, key=str)) if key not in chosen)
+    rotate = tuple(key for key in (*wanted, *sorted(others)) if key not in chosen)
     return LinePlan(stream, rotate, at_once)

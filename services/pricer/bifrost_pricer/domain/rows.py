@@ -150,18 +150,14 @@ def stand_in(row: PriceRow, values: OptionValues, at: datetime | None) -> PriceR
     return apply_values(priced, values)
 
 
-_FIGURES = {
-    "last": 1e-9,
-    "bid": 1e-9,
-    "ask": 1e-9,
-    "mid": 1e-9,
-    "iv": 1e-5,
-    "delta": 1e-5,
-    "gamma": 1e-7,
-    "theta": 1e-5,
-    "vega": 1e-5,
-    "und_price": 1e-9,
-}
+# Below these steps nothing that a reader sees has changed.
+_PRICE_STEP, _GREEK_STEP, _GAMMA_STEP = 1e-9, 1e-5, 1e-7
+
+
+def _apart(one: float | None, other: float | None, step: float) -> bool:
+    if one is None or other is None:
+        return one is not other
+    return abs(one - other) > step
 
 
 def differs(new: PriceRow, written: PriceRow | None, seconds_since_write: float) -> bool:
@@ -172,13 +168,20 @@ def differs(new: PriceRow, written: PriceRow | None, seconds_since_write: float)
     """
     if written is None:
         return True
-    if (new.source, new.error) != (written.source, written.error):
-        return True
-    for name, step in _FIGURES.items():
-        one, other = getattr(new, name), getattr(written, name)
-        if one is None or other is None:
-            if one is not other:
-                return True
-        elif abs(one - other) > step:
-            return True
-    return new.quote_ts != written.quote_ts and seconds_since_write >= AGE_REFRESH_S
+    if new is written:
+        return False
+    return (
+        new.source != written.source
+        or new.error != written.error
+        or _apart(new.mid, written.mid, _PRICE_STEP)
+        or _apart(new.bid, written.bid, _PRICE_STEP)
+        or _apart(new.ask, written.ask, _PRICE_STEP)
+        or _apart(new.last, written.last, _PRICE_STEP)
+        or _apart(new.und_price, written.und_price, _PRICE_STEP)
+        or _apart(new.iv, written.iv, _GREEK_STEP)
+        or _apart(new.delta, written.delta, _GREEK_STEP)
+        or _apart(new.gamma, written.gamma, _GAMMA_STEP)
+        or _apart(new.theta, written.theta, _GREEK_STEP)
+        or _apart(new.vega, written.vega, _GREEK_STEP)
+        or (new.quote_ts != written.quote_ts and seconds_since_write >= AGE_REFRESH_S)
+    )
