@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from bifrost.config import FaultAnchor, Market, ScenarioError, load_config, load_scenario, relative_expiry_days
+from bifrost import paths
+from bifrost.config import (
+    FaultAnchor,
+    GeneratedMarket,
+    Market,
+    Scenario,
+    ScenarioAccount,
+    ScenarioError,
+    ScenarioPosition,
+    load_config,
+    load_scenario,
+    relative_expiry_days,
+)
 
 GOOD = """\
 market: replay
@@ -118,3 +131,25 @@ def test_missing_scenario_names_who_asked(tmp_path: Path) -> None:
 def test_relative_expiry() -> None:
     assert relative_expiry_days("+28d") == 28
     assert relative_expiry_days("20140719") is None
+
+
+def test_loader_and_contract_know_the_same_keys() -> None:
+    file = Path(__file__).parents[1] / "contract" / "scenario.schema.json"
+    schema = json.loads(file.read_text(encoding="utf-8"))
+    pairs = {
+        Scenario: schema,
+        ScenarioAccount: schema["$defs"]["account"],
+        ScenarioPosition: schema["$defs"]["position"],
+        GeneratedMarket: schema["$defs"]["generated"],
+    }
+    for model, contract in pairs.items():
+        assert set(model.model_fields) == set(contract["properties"]), model.__name__
+
+
+@pytest.mark.parametrize("file", sorted((paths.repository_root() / "config" / "scenarios").glob("*.yaml")), ids=str)
+def test_shipped_scenarios_load_with_their_overlay(file: Path) -> None:
+    loaded = load_config(env={}, scenario=file)
+    assert loaded.scenario is not None
+    assert loaded.config.symbol == loaded.scenario.symbol
+    assert loaded.config.clock.source == "simulator"
+    assert loaded.config.gates.guard.risk.paper_trade is False

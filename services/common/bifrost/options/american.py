@@ -8,7 +8,9 @@ spot less the present value of the dividends until expiry, which exercise gives 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,29 +51,43 @@ def escrow(t_years: Floats, rate: Floats, dividends: tuple[tuple[float, float], 
 
 def premium(lattice: Lattice, steps: int = STEPS) -> tuple[Floats, Flags]:
     """American less European value of each option in dollars, never negative, and whether it is exercised now."""
-    step = lattice.t_years / steps
-    up, down, p_up, p_down = _moves(lattice, steps)
-    # Axis 0 is the node, so that slices stay contiguous.
-    ladder = np.arange(steps + 1, dtype=np.float64)[:, None]
-    price = lattice.risky * np.exp(ladder * np.log(up) + (steps - ladder) * np.log(down))
-    american = np.maximum(lattice.sign * (price - lattice.strike), 0.0)
-    european = american.copy()
+    up, down, p_up, discount = _moves(lattice, steps)
+    # Axis 0 is the node, so that slices stay contiguous; the sign is carried along, so that one subtraction pays.
+    nodes = np.arange(steps + 1, dtype=np.float64)[:, None]
+    price = lattice.sign * lattice.risky * np.exp(nodes * np.log(up) + (steps - nodes) * np.log(down))
+    owed = lattice.sign * lattice.strike
+    american = np.maximum(price - owed, 0.0)
+    european = discount**steps * (_binomial(p_up, steps, nodes) * american).sum(axis=0)
+    rise, fall = discount * p_up, discount * (1.0 - p_up)
     now: Flags = np.zeros(lattice.strike.shape, dtype=np.bool_)
     for level in range(steps - 1, -1, -1):
         price = price[:-1] / down
-        european = p_up * european[1:] + p_down * european[:-1]
-        american = p_up * american[1:] + p_down * american[:-1]
-        gain = price - lattice.strike
+        american = rise * american[1:] + fall * american[:-1]
+        gain = price - owed
         if lattice.dividends:
-            gain = gain + escrow(lattice.t_years, lattice.rate, lattice.dividends, level * step)
-        gain *= lattice.sign
-        now = gain[0] >= american[0]
+            at_years = level * lattice.t_years / steps
+            gain += lattice.sign * escrow(lattice.t_years, lattice.rate, lattice.dividends, at_years)
+        if level == 0:
+            now = gain[0] >= american[0]
         np.maximum(american, gain, out=american)
-    return np.maximum(american[0] - european[0], 0.0), now
+    return np.maximum(american[0] - european, 0.0), now
+
+
+@lru_cache(maxsize=8)
+def _log_ways(steps: int) -> Floats:
+    """Logarithm of the number of paths to each node of the last level."""
+    ways = [math.lgamma(steps + 1) - math.lgamma(j + 1) - math.lgamma(steps - j + 1) for j in range(steps + 1)]
+    return np.array(ways)[:, None]
+
+
+def _binomial(p_up: Floats, steps: int, nodes: Floats) -> Floats:
+    """Probability of each node of the last level."""
+    result: Floats = np.exp(_log_ways(steps) + nodes * np.log(p_up) + (steps - nodes) * np.log1p(-p_up))
+    return result
 
 
 def _moves(lattice: Lattice, steps: int) -> tuple[Floats, Floats, Floats, Floats]:
-    """Factors up and down and the discounted probabilities, by the Peizer–Pratt inversion."""
+    """Factors up and down, the probability of up and the discount of one step, by the Peizer–Pratt inversion."""
     t_years, vol = lattice.t_years, lattice.vol
     drift = lattice.rate - lattice.dividend_yield
     spread = vol * np.sqrt(t_years)
@@ -81,7 +97,7 @@ def _moves(lattice: Lattice, steps: int) -> tuple[Floats, Floats, Floats, Floats
     discount = np.exp(-lattice.rate * t_years / steps)
     up = growth * p_asset / p_cash
     down = (growth - p_cash * up) / (1.0 - p_cash)
-    return up, down, discount * p_cash, discount * (1.0 - p_cash)
+    return up, down, p_cash, discount
 
 
 def _peizer_pratt(z: Floats, steps: int) -> Floats:
