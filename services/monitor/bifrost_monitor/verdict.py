@@ -21,7 +21,6 @@ VIEW_LIMIT_S = 10.0
 """A view older than this is not shown as the present, whether or not the reader has noticed an error."""
 GRACE = timedelta(seconds=1)
 """An engine that stops writes its last beat and the graceful mark together; clock_timestamp() may differ a little."""
-START_COMMAND = "python -m bifrost_engine run --config config/config.yaml"
 
 
 class SelfCheck(StrEnum):
@@ -148,9 +147,9 @@ def _process_problem(desk: DeskRows, beat_age_s: float | None, limit_s: float) -
     row = desk.heartbeat or {}
     stopped_at = row.get("graceful_shutdown_at")
     if beat_age_s is None:
-        return f"never_started: no engine has beaten in this database; start one with: {START_COMMAND}"
+        return "never_started: no engine has run on this database yet"
     if stopped_at is not None and row["last_ts"] <= stopped_at + GRACE:
-        return f"stopped at {rfc3339(stopped_at)}; start it again with: {START_COMMAND}"
+        return f"stopped at {rfc3339(stopped_at)}"
     if beat_age_s > limit_s:
         return f"heartbeat_stale: last beat {beat_age_s:.0f} s ago, limit {limit_s:.0f} s"
     if beat_age_s < -limit_s:
@@ -198,7 +197,7 @@ def _engine_verdict(status: Row) -> Verdict:
     details = status.get("details") or {}
     line = details.get("one_line") if isinstance(details, dict) else None
     if not line:
-        line = reasons[0] if reasons else "ready: a hedge would go out now if delta asked for it"
+        line = reasons[0] if reasons else "a hedge would go out now if delta asked for it"
     return Verdict(state, reasons, str(line))
 
 

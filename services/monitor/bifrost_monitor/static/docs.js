@@ -1,0 +1,33 @@
+// Lists every route of /openapi.json with its arguments, without a script from elsewhere.
+
+import { api, byId, h } from "./dom.js";
+
+function kind(schema = {}) {
+  const one = schema.anyOf ? schema.anyOf.find((part) => part.type !== "null") ?? {} : schema;
+  const values = one.enum ? one.enum.join(" | ") : one.$ref ? one.$ref.split("/").pop() : one.type ?? "any";
+  const limits = [one.minimum !== undefined ? `from ${one.minimum}` : "", one.maximum !== undefined ? `to ${one.maximum}` : ""].filter(Boolean).join(" ");
+  return [values, limits].filter(Boolean).join(" ");
+}
+
+function argument(parameter) {
+  const schema = parameter.schema ?? {};
+  const byDefault = schema.default === undefined || schema.default === null ? "" : `default ${schema.default}`;
+  return h("tr", {}, h("th", { scope: "row", text: parameter.name }), h("td", { text: parameter.in }), h("td", { text: kind(schema) }),
+    h("td", { class: "muted", text: [parameter.description ?? schema.description, byDefault].filter(Boolean).join(" · ") }));
+}
+
+function route(path, method, told) {
+  const parameters = told.parameters ?? [];
+  return h("article", { class: "panel" },
+    h("h3", {}, h("span", { class: `method ${method}`, text: method.toUpperCase() }), h("code", { text: path })),
+    h("p", { text: told.summary ?? "" }), h("p", { class: "note", text: told.description ?? "" }),
+    parameters.length ? h("div", { class: "scroll" }, h("table", { class: "data" }, h("tbody", {}, parameters.map(argument)))) : null);
+}
+
+try {
+  const told = await api("/openapi.json");
+  const routes = Object.entries(told.paths).flatMap(([path, methods]) => Object.entries(methods).map(([method, one]) => route(path, method, one)));
+  byId("docs").replaceChildren(h("p", { class: "note", text: told.info.description }), ...routes);
+} catch (error) {
+  byId("docs").replaceChildren(h("p", { class: "empty", text: error.message }));
+}
