@@ -89,9 +89,9 @@ def initial_accounts(scenario: Scenario, market: QuoteMarket, universe: Universe
             contract = universe.add(key)
             cost = position.avg_cost
             if cost is None:
-                mark = market.quotes([key])[0].mark
+                mark = market.first_mark(key)
                 if mark is None:
-                    raise WorldError(f"position {position.contract_key}: no quote at the start, so give its avg_cost")
+                    raise WorldError(f"position {position.contract_key}: it is never quoted, so give its avg_cost")
                 cost = mark * contract.multiplier_units
             account.holdings[contract.con_id] = Holding(contract, position.quantity, cost)
         accounts[given.id] = account

@@ -93,6 +93,10 @@ class Market(Protocol):
         """The newest publication of each contract (`EMPTY_QUOTE` for one never quoted), in the order asked."""
         ...
 
+    def first_mark(self, key: ContractKey) -> float | None:
+        """What a position held at the start cost: the first middle the run shows, dollars a unit."""
+        ...
+
     def model_inputs(self, key: ContractKey) -> ModelInputs | None:
         """None while spot is unknown."""
         ...

@@ -98,6 +98,9 @@ class GeneratedMarket:
         priced = dict(zip(options, self._option_quotes(options), strict=True)) if options else {}
         return [priced[key] if key in priced else self._other_quote(key) for key in keys]
 
+    def first_mark(self, key: ContractKey) -> float | None:
+        return self.quotes([key])[0].mark
+
     def model_inputs(self, key: ContractKey) -> ModelInputs | None:
         p = self.parameters
         spot = float(self._tape.spot[self._i])

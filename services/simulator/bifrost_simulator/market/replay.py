@@ -79,6 +79,13 @@ class ReplayMarket:
     def quotes(self, keys: Sequence[ContractKey]) -> list[Quote]:
         return [self._quote(key) for key in keys]
 
+    def first_mark(self, key: ContractKey) -> float | None:
+        mark = self._quote(key).mid
+        if mark is not None:
+            return mark
+        later = (p for p in self._series.get(key, _Series()).publications if p.at_s > self.market_s)
+        return next((0.5 * (p.bid + p.ask) for p in later if p.bid > 0 and p.ask > 0), None)
+
     def model_inputs(self, key: ContractKey) -> ModelInputs | None:
         if self._spot is None:
             return None
