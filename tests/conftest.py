@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from bifrost.db.ephemeral import EphemeralPostgres
 
 from tests.support.postgres import Database, Databases, running_databases
+from tests.support.waiting import free_port
 
 
 @pytest.fixture(autouse=True)
 def _no_inherited_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     """A developer's own PG* and IB_* must never reach a test: it would talk to a real database or gateway."""
-    import os
-
     for name in list(os.environ):
         if name.startswith(("PG", "IB_")):
             monkeypatch.delenv(name)
@@ -40,3 +44,21 @@ def empty_database(postgres_server: Databases) -> Iterator[Database]:
     made = postgres_server.create(empty=True)
     yield made
     postgres_server.drop(made)
+
+
+@pytest.fixture
+def private_server() -> Iterator[EphemeralPostgres]:
+    """A server of the test's own, which it may stop, kill and start again; fsync stays on."""
+    folder = Path(tempfile.mkdtemp(prefix="bifrost-pg-"))
+    folder.chmod(0o755)
+    server = EphemeralPostgres(
+        folder / "data",
+        free_port(),
+        folder / "owner-password",
+        settings={"shared_buffers": "16MB"},
+        stop_with_parent=True,
+    )
+    server.start()
+    yield server
+    server.remove()
+    shutil.rmtree(folder, ignore_errors=True)

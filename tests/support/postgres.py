@@ -247,8 +247,8 @@ class Databases:
         """A new database: a copy of the template, or one with nothing in it."""
         name = f"bifrost_test_{os.getpid()}_{next(_names)}"
         source = "template0" if empty else TEMPLATE
-        if not empty:
-            self.ensure_template()
+        # Roles and their passwords are the server's, so an empty database has them too.
+        self.ensure_template()
         statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
         self._admin(statement.format(sql.Identifier(name), sql.Identifier(source)))
         return Database(self.server, name, dict(self.passwords))

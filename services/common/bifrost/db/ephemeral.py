@@ -12,6 +12,7 @@ import contextlib
 import ctypes
 import importlib.util
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -262,10 +263,14 @@ class EphemeralPostgres:
             return _tail(log.read().decode("utf-8", "replace"))
 
 
+_STAMP = re.compile(r"^[\d-]+ [\d:.]+ \w+ \[\d+\] ")
+_TELLING = re.compile(r"FATAL|PANIC|ERROR|HINT|error:|could not")
+
+
 def _tail(text: str) -> str:
     """The lines of a server's output that say why, on one line."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    telling = [line for line in lines if "FATAL" in line or "ERROR" in line or "error:" in line or "HINT" in line]
+    lines = [_STAMP.sub("", line.strip()) for line in text.splitlines() if line.strip()]
+    telling = [line for line in lines if _TELLING.search(line) and not line.startswith("WARNING")]
     return "; ".join((telling or lines)[-3:]) or "no output"
 
 

@@ -175,6 +175,8 @@ class Lease:
                     self._instance,
                     self._epoch,
                 )
+                # Not left to the end of the session, which the server sees later than the next engine may ask.
+                self._unlock()
         self._epoch = None
         self._drop()
 

@@ -51,6 +51,9 @@ def reachable_private_dir(folder: Path, user: SystemUser | None, notes: list[str
 
     The other place depends on the path alone, so that the next start finds the same data.
     """
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "PG_VERSION").is_file():
+        # Somebody's files: they are not ours to hand over, and initialise() refuses the folder.
+        return folder
     make_private_dir(folder, user)
     if user is None or can(user, "-w", folder):
         return folder

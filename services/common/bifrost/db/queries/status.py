@@ -97,7 +97,8 @@ def heartbeat(conn: Connection) -> HeartbeatRow | None:
     row = fetch_one(
         conn,
         "SELECT *, extract(epoch FROM now() - last_ts)::double precision AS age_s, last_ts > 'epoch' AS ever_beat, "
-        "greatest(0, ceil(extract(epoch FROM next_retry_ts - now())))::integer AS counted "
+        "CASE WHEN next_retry_ts IS NOT NULL "
+        "THEN greatest(0, ceil(extract(epoch FROM next_retry_ts - now())))::integer END AS counted "
         "FROM daemon_heartbeat WHERE id = 1",
     )
     if row is None:
