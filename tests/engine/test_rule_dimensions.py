@@ -24,7 +24,7 @@ O, D = OptionState, DeltaState
         (2, -80.0, O.LONG_GAMMA, O.SHORT_GAMMA),
         (2, 0.99e-7, O.SHORT_GAMMA, O.SHORT_GAMMA),
         (2, -0.99e-7, O.LONG_GAMMA, O.LONG_GAMMA),
-        (2, 1e-7, O.SHORT_GAMMA, O.LONG_GAMMA),
+        (2, 1.01e-7, O.SHORT_GAMMA, O.LONG_GAMMA),
         (2, 0.0, O.NONE, O.LONG_GAMMA),
         (2, None, O.SHORT_GAMMA, O.SHORT_GAMMA),
         (2, None, O.NONE, O.LONG_GAMMA),
