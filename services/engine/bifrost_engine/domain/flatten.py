@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import gates, legs, orders, sizing, trading_day
+from . import gates, legs, orders, reconcile, sizing, trading_day
 from .effects import FinishCommand, RecordTradingDay, Severity
-from .machines.hedge import IDLE, HedgeEvent
+from .machines.hedge import IDLE, HedgeEvent, HedgeState
 from .state import FlattenTask
 from .turn import Turn
 from .view import View
@@ -73,13 +73,21 @@ def _refusal(turn: Turn, target: str, force: bool, own: int) -> str:
     if state.positions is None:
         return "the broker's position cannot be read; repeat with force to trade all the same"
     moved = target_shares(turn, target) - own
-    broker = legs.observed_quantity(turn, state.stock)
+    broker = _broker_shares(turn)
     if state.mode == "live" and own * (broker + moved) < 0 and abs(broker + moved) > abs(min(0.0, broker * _sign(own))):
         return (
             f"the broker shows {broker:+g} shares, our ledger {own:+d}: trading {moved:+d} would open or enlarge "
             "the opposite position; repeat with force to trade all the same"
         )
     return ""
+
+
+def _broker_shares(turn: Turn) -> float:
+    """The account's shares. A position is pushed a moment after its fill: until then ledger and others' shares say it."""
+    state = turn.state
+    if state.hedge is HedgeState.FILLED and turn.at.wall_s - state.hedge_since_s < reconcile.AGREE_S:
+        return state.live_ledger.position(state.stock) + (state.external_shares or 0.0)
+    return legs.observed_quantity(turn, state.stock)
 
 
 def _sign(number: float) -> int:
