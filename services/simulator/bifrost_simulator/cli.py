@@ -21,6 +21,7 @@ from bifrost.tape import TapeError
 
 from bifrost_simulator.bootstrap import Simulator, StartError
 from bifrost_simulator.build import build_world
+from bifrost_simulator.record import Selection, record_day
 from bifrost_simulator.scenario import WorldError
 from bifrost_simulator.state import StateError
 
@@ -53,6 +54,13 @@ def _parser() -> argparse.ArgumentParser:
     validate = commands.add_parser("validate", help="check a scenario and say what its world begins with")
     _add_sources(validate)
     validate.set_defaults(run=_validate)
+    record = commands.add_parser("record-tape", help="write a generated day as a LEAN folder that can be replayed")
+    record.add_argument("--scenario", type=Path, required=True, help="a scenario with a generated market")
+    record.add_argument("--out", type=Path, required=True, help="the LEAN folder to write into")
+    record.add_argument("--days", type=int, default=14, help="first expiry at least so many days away")
+    record.add_argument("--expiries", type=int, default=2)
+    record.add_argument("--strikes", type=int, default=3, help="strikes on each side of spot")
+    record.set_defaults(run=_record)
     inject = commands.add_parser("inject", help="inject a fault into a running simulator")
     inject.add_argument("name", help="name of the fault; `list` shows them all")
     inject.add_argument("parameters", nargs="*", metavar="key=value")
@@ -94,6 +102,13 @@ def _validate(given: argparse.Namespace) -> int:
         print(f"account {account}: net liquidation {world.settlement.figures(account).net_liquidation:,.2f} USD")
         for position in world.positions(account):
             print(f"  {position.quantity:g} {position.contract.contract_key} at {position.avg_cost:.2f}")
+    return 0
+
+
+def _record(given: argparse.Namespace) -> int:
+    selection = Selection(given.days, given.expiries, given.strikes)
+    for file in record_day(load_scenario(given.scenario), given.out, selection):
+        print(f"{file} ({file.stat().st_size:,} bytes)")
     return 0
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from bifrost_simulator import calculations
 from bifrost_simulator.api import (
     AccountValue,
     BarSeries,
@@ -31,11 +32,10 @@ from bifrost_simulator.api import (
     Position,
     PriceIncrement,
     SymbolSample,
-    TickType,
     WorldListener,
 )
 from bifrost_simulator.board import QuoteBoard
-from bifrost_simulator.broker.book import Book
+from bifrost_simulator.broker.book import Book, fits
 from bifrost_simulator.broker.broker import MANUAL_CLIENT, Broker
 from bifrost_simulator.broker.expiry import settle_expired
 from bifrost_simulator.broker.settlement import Settlement
@@ -48,10 +48,8 @@ from bifrost_simulator.feed import Feed
 from bifrost_simulator.history import History, parse_end
 from bifrost_simulator.hours import Hours
 from bifrost_simulator.journal import MessageJournal
-from bifrost_simulator.market.base import Market, ModelInputs
-from bifrost_simulator.market.greeks import single_implied, single_value
+from bifrost_simulator.market.base import Market
 from bifrost_simulator.scenario import ScriptedFault
-from bifrost_simulator.ticks import option_answer
 from bifrost_simulator.universe import Universe, market_rule
 
 if TYPE_CHECKING:
@@ -286,27 +284,12 @@ class SimulatedWorld:
         self.history.cancel_real_time(client_id, req_id)
 
     def implied_volatility(self, query: ContractQuery, option_price: float, underlying_price: float) -> OptionTick:
-        contract, inputs = self._calculation(query, underlying_price)
-        key = self.universe.key(contract.con_id)
-        iv = single_implied(key, inputs, option_price)
-        if iv is None:
-            raise BrokerError(321, "Error validating request:-'bR' : cause - No volatility gives that option price")
-        return option_answer(TickType.CUSTOM_OPTION, single_value(key, inputs, iv), iv, option_price)
+        key = self.universe.key(self.qualify(query).con_id)
+        return calculations.implied_volatility(self.market, key, option_price, underlying_price)
 
     def option_price(self, query: ContractQuery, iv_annual: float, underlying_price: float) -> OptionTick:
-        contract, inputs = self._calculation(query, underlying_price)
-        if not 0 < iv_annual <= 5:
-            raise BrokerError(321, f"Error validating request:-'bQ' : cause - Invalid volatility {iv_annual:g}")
-        model = single_value(self.universe.key(contract.con_id), inputs, iv_annual)
-        return option_answer(TickType.CUSTOM_OPTION, model, iv_annual, model.price)
-
-    def _calculation(self, query: ContractQuery, underlying_price: float) -> tuple[Contract, ModelInputs]:
-        contract = self.qualify(query)
-        key = self.universe.key(contract.con_id)
-        inputs = self.market.model_inputs(key) if key.is_option else None
-        if inputs is None or underlying_price <= 0:
-            raise BrokerError(321, "Error validating request:-'bQ' : cause - An option and a price above 0 are needed")
-        return contract, ModelInputs(underlying_price, inputs.years, inputs.rate, inputs.dividend_yield, None)
+        key = self.universe.key(self.qualify(query).con_id)
+        return calculations.option_price(self.market, key, iv_annual, underlying_price)
 
     # -- accounts
 
@@ -332,24 +315,10 @@ class SimulatedWorld:
         return tuple(self.settlement.portfolio(self._account(account)))
 
     def pnl(self, account: str) -> Pnl:
-        name = self._account(account)
-        figures, start = self.settlement.figures(name), self.settlement.accounts[name].day_equity
-        daily = None if start is None else round(figures.net_liquidation - start, 2)
-        return Pnl(daily, round(figures.unrealized, 2), round(figures.realized, 2))
+        return self.settlement.pnl(self._account(account))
 
     def pnl_single(self, account: str, con_id: int) -> PnlSingle:
-        holding = self.settlement.accounts[self._account(account)].holdings.get(con_id)
-        if holding is None:
-            return PnlSingle(0.0, None, None, None, None)
-        mark = self.settlement.mark(holding)
-        value = holding.value(mark)
-        return PnlSingle(
-            quantity=holding.quantity,
-            daily=round(value - (holding.day_value or 0.0) + holding.day_flow, 2),
-            unrealized=round(holding.unrealized(mark), 2),
-            realized=round(holding.realized_day, 2),
-            value=round(value, 2),
-        )
+        return self.settlement.pnl_single(self._account(account), con_id)
 
     def _account(self, name: str) -> str:
         """The account meant; empty means the only one."""
@@ -417,12 +386,10 @@ class SimulatedWorld:
 
     def executions(self, filter_: ExecutionFilter) -> tuple[tuple[Execution, Commission | None], ...]:
         since_s = parse_end(filter_.time) if filter_.time else 0.0
-        found = []
-        for done in self.book.executions:
-            if _fits(filter_, done.execution, since_s):
-                self.dispatcher.unmute(done.execution.perm_id)
-                found.append((done.execution, done.commission if done.reported else None))
-        return tuple(found)
+        found = [done for done in self.book.executions if fits(filter_, done.execution, since_s)]
+        for done in found:
+            self.dispatcher.unmute(done.execution.perm_id)
+        return tuple((done.execution, done.commission if done.reported else None) for done in found)
 
     def _late(self, client_id: int, order_id: int, action: Callable[[], None]) -> None:
         """Do what waited at the gateway; a reject goes out as an event, its call is long gone."""
@@ -431,16 +398,3 @@ class SimulatedWorld:
         except BrokerError as error:
             self.dispatcher.error(client_id, order_id, error)
         self.changed = True
-
-
-def _fits(filter_: ExecutionFilter, execution: Execution, since_s: float) -> bool:
-    side = {"BUY": "BOT", "SELL": "SLD"}.get(filter_.side.upper(), filter_.side.upper())
-    return (
-        filter_.client_id in (0, execution.client_id)
-        and filter_.account in ("", execution.account)
-        and filter_.symbol.upper() in ("", execution.contract.symbol)
-        and filter_.sec_type.upper() in ("", execution.contract.sec_type)
-        and filter_.exchange.upper() in ("", "SMART", execution.exchange)
-        and side in ("", execution.side)
-        and execution.time.timestamp() >= since_s
-    )

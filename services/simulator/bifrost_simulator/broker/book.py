@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from bifrost_simulator.api import Commission, Contract, Execution, OrderRequest, OrderStatus, OrderView
+from bifrost_simulator.api import Commission, Contract, Execution, ExecutionFilter, OrderRequest, OrderStatus, OrderView
 from bifrost_simulator.broker.order_states import OrderEvent, next_status
 
 FIRST_PERM_ID = 1_825_000_001
@@ -148,3 +148,17 @@ class Book:
                 del self.orders[perm_id]
                 self._by_client.pop((order.client_id, order.order_id), None)
         self.executions = [done for done in self.executions if done.execution.time.timestamp() >= market_s]
+
+
+def fits(filter_: ExecutionFilter, execution: Execution, since_s: float) -> bool:
+    """True when an execution filter asks for ``execution``; ``since_s`` is its time as an epoch second."""
+    side = {"BUY": "BOT", "SELL": "SLD"}.get(filter_.side.upper(), filter_.side.upper())
+    return (
+        filter_.client_id in (0, execution.client_id)
+        and filter_.account in ("", execution.account)
+        and filter_.symbol.upper() in ("", execution.contract.symbol)
+        and filter_.sec_type.upper() in ("", execution.contract.sec_type)
+        and filter_.exchange.upper() in ("", "SMART", execution.exchange)
+        and side in ("", execution.side)
+        and execution.time.timestamp() >= since_s
+    )

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bifrost_simulator.api import Commission, Contract, Execution, PortfolioItem, Position
+from bifrost_simulator.api import AccountValue, Commission, Contract, Execution, Pnl, PnlSingle, PortfolioItem, Position
 from bifrost_simulator.board import QuoteBoard
 from bifrost_simulator.broker.account import Account, Holding
 from bifrost_simulator.broker.book import Book, BookExecution, BookOrder
@@ -43,6 +43,7 @@ class Settlement:
         self._clock = clock
         self._underlying = underlying_con_id
         self._reports: deque[_Report] = deque()
+        self._sent_values: dict[str, frozenset[AccountValue]] = {}
         self.commission_delay_s = COMMISSION_DELAY_WALL_S
         for account in self.accounts.values():
             for holding in account.open_holdings():
@@ -116,8 +117,11 @@ class Settlement:
         self.announce_values(account_id)
 
     def announce_values(self, account_id: str) -> None:
-        account = self.accounts[account_id]
-        self._out.account_values(account_id, tagged_values(account, self.figures(account_id)))
+        """Send the account's values that changed since they were sent last."""
+        values = tagged_values(self.accounts[account_id], self.figures(account_id))
+        sent = self._sent_values.get(account_id, frozenset())
+        self._sent_values[account_id] = frozenset(values)
+        self._out.account_values(account_id, [value for value in values if value not in sent])
 
     def announce_marks(self) -> None:
         """Portfolio lines and values of every account at the current marks."""
@@ -136,6 +140,27 @@ class Settlement:
     def portfolio(self, account_id: str) -> list[PortfolioItem]:
         account = self.accounts[account_id]
         return [self._item(account_id, holding) for holding in account.open_holdings()]
+
+    def pnl(self, account_id: str) -> Pnl:
+        """Profit of the account: of the day since its first mark, not realised, and realised today."""
+        now, start = self.figures(account_id), self.accounts[account_id].day_equity
+        daily = None if start is None else round(now.net_liquidation - start, 2)
+        return Pnl(daily, round(now.unrealized, 2), round(now.realized, 2))
+
+    def pnl_single(self, account_id: str, con_id: int) -> PnlSingle:
+        """The same of one position; nothing for a contract never held."""
+        holding = self.accounts[account_id].holdings.get(con_id)
+        if holding is None:
+            return PnlSingle(0.0, None, None, None, None)
+        mark = self.mark(holding)
+        value = holding.value(mark)
+        return PnlSingle(
+            quantity=holding.quantity,
+            daily=round(value - (holding.day_value or 0.0) + holding.day_flow, 2),
+            unrealized=round(holding.unrealized(mark), 2),
+            realized=round(holding.realized_day, 2),
+            value=round(value, 2),
+        )
 
     def mark(self, holding: Holding) -> float:
         """Mark of a holding in dollars a unit, its cost where no quote was ever seen."""
