@@ -38,6 +38,7 @@ _MEANINGFUL = {
 }
 """placeOrder fields that the world interprets, and its names for them; the rest is only echoed."""
 
+DEFAULT_TIF = "DAY"
 _OF_THE_CONTRACT = {name for item in C12 for name in item.names()} | {"secIdType", "secId", "comboLegs"}
 _INFINITE = "Infinity"
 _NOT_SET: tuple[object, ...] = (None, "", False, 0)
@@ -53,6 +54,8 @@ def order_request(values: Mapping[str, Any]) -> OrderRequest:
     known = {ours: values[theirs] for theirs, ours in _MEANINGFUL.items()}
     known["action"] = known["action"].upper()
     known["order_type"] = known["order_type"].upper()
+    # ib_insync's orders name no time in force unless told to; the gateway takes them for the day.
+    known["tif"] = known["tif"].upper() or DEFAULT_TIF
     return OrderRequest(contract=contract_query(values), attributes=attributes, **known)
 
 
@@ -83,7 +86,7 @@ def _order_values(view: OrderView, names: frozenset[str]) -> Values:
             "comboLegs": combo_leg_values(legs),
             "permId": view.perm_id,
             "status": str(view.status),
-            "tif": request.tif or "DAY",
+            "tif": request.tif or DEFAULT_TIF,
             # The gateway shows prices that an order type does not have as 0, not as unset.
             "lmtPrice": request.limit_price if request.limit_price is not None else 0.0,
             "auxPrice": request.aux_price if request.aux_price is not None else 0.0,
