@@ -14,12 +14,19 @@ from bifrost.db.ephemeral import EphemeralPostgres
 from tests.support.postgres import Database, Databases, running_databases
 from tests.support.waiting import free_port
 
+#: What a developer's shell may carry and no test may see; BIFROST_DATA only says where recorded quotes lie.
+FOREIGN = ("PG", "IB_", "PRICER_IB_", "COPILOT_IB_", "SIM_", "MONITOR_", "BIFROST_")
+KEPT = {"BIFROST_DATA"}
+
 
 @pytest.fixture(autouse=True)
 def _no_inherited_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A developer's own PG* and IB_* must never reach a test: it would talk to a real database or gateway."""
+    """A developer's own addresses must never reach a test: it would talk to a real database or gateway.
+
+    BIFROST_TEST_* too: the configuration refuses what it does not know. Modules read those when they are imported.
+    """
     for name in list(os.environ):
-        if name.startswith(("PG", "IB_")):
+        if name.startswith(FOREIGN) and name not in KEPT:
             monkeypatch.delenv(name)
 
 

@@ -31,7 +31,10 @@ SERVICE_ROLES = (
     "wl_reader",
 )
 TEMPLATE = "bifrost_template"
+KIND = os.environ.get("BIFROST_TEST_PG", "embedded")
 DOCKER_IMAGE = os.environ.get("BIFROST_TEST_PG_IMAGE", "postgres:18")
+#: Programs of another PostgreSQL to test on, for example the oldest one that is supported.
+PROGRAMS = os.environ.get("BIFROST_TEST_PG_BIN")
 _names = itertools.count(1)
 
 
@@ -85,7 +88,7 @@ class DockerServer:
 
 def start_server() -> Server:
     """The session's server: a container when BIFROST_TEST_PG=docker and an engine has the image, else the wheel's."""
-    if os.environ.get("BIFROST_TEST_PG") == "docker":
+    if KIND == "docker":
         server = _docker_server()
         if server is not None:
             return server
@@ -100,6 +103,7 @@ def start_server() -> Server:
         fsync=False,
         settings={"shared_buffers": "64MB", "max_connections": "200", "autovacuum": "off"},
         stop_with_parent=True,
+        programs=Path(PROGRAMS) if PROGRAMS else None,
     )
     process.start()
     return EmbeddedServer(folder, process)

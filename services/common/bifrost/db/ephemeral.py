@@ -71,6 +71,8 @@ class EphemeralPostgres:
         Further server settings.
     stop_with_parent : bool
         On Linux the server stops when the thread that started it dies, so that a killed test leaves none behind.
+    programs : Path, optional
+        Folder of another PostgreSQL's ``initdb`` and ``postgres`` (15 or newer) instead of the wheel's.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class EphemeralPostgres:
         fsync: bool = True,
         settings: Mapping[str, str] | None = None,
         stop_with_parent: bool = False,
+        programs: Path | None = None,
     ) -> None:
         self.port = port
         self.password_file = password_file
@@ -92,7 +95,7 @@ class EphemeralPostgres:
         self.system_user: SystemUser | None = server_user()
         self.notes: list[str] = []
         self.data_dir = reachable_private_dir(data_dir.absolute(), self.system_user, self.notes)
-        self.bin_dir = reachable_programs(programs_folder(), self.system_user, self.notes)
+        self.bin_dir = reachable_programs(programs or programs_folder(), self.system_user, self.notes)
         self.log_file = log_file or self.data_dir.with_name(self.data_dir.name + ".log")
         self._process: subprocess.Popen[bytes] | None = None
 
