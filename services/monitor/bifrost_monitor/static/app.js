@@ -17,7 +17,7 @@ let trouble = "";
 
 const controls = new Controls(() => told);
 const operations = new Operations();
-new Logs();
+const logs = new Logs();
 
 async function poll() {
   try {
@@ -69,5 +69,5 @@ document.addEventListener("visibilitychange", () => { if (!document.hidden) tick
 setTheme(localStorage.getItem("theme") ?? "auto");
 setInterval(tick, 1000);
 tick();
-controls.checkSession().catch(() => {});
+controls.checkSession().then(() => { if (controls.session.signed_in) logs.choose("engine"); }).catch(() => {});
 poll();
