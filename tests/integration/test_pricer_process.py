@@ -242,6 +242,29 @@ def test_a_taken_metrics_port_and_a_wrong_configuration_are_said(tmp_path: Path)
     asyncio.run(run())
 
 
+def test_it_ends_in_time_beside_a_database_that_says_nothing(tmp_path: Path) -> None:
+    async def run() -> None:
+        mute = asyncio.Event()
+
+        async def accept(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            mute.set()
+            await asyncio.Event().wait()
+            writer.close()
+
+        server = await asyncio.start_server(accept, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        environment = {"PGHOST": "127.0.0.1", "PGPORT": str(port), "PGUSER": "bifrost_pricer", "PGPASSWORD": "x"}
+        async with serve(FakeGateway()) as gateway:
+            async with pricer(environment, gateway.port, tmp_path):
+                await asyncio.wait_for(mute.wait(), 20.0)
+                began = time.monotonic()
+            # `pricer` has sent SIGTERM and seen exit code 0. The connection attempt itself would take 5 s.
+            assert time.monotonic() - began < 4.0
+        server.close()
+
+    asyncio.run(run())
+
+
 class Proxy:
     """A TCP proxy that opens late and can cut its connections: a database that is not there, then breaks."""
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
+import threading
 from pathlib import Path
 
 from bifrost.calendar import TradingCalendar
@@ -21,7 +23,8 @@ from .health import Health, HealthServer, Metrics
 from .service import PricerService
 
 _log = logging.getLogger(__name__)
-_ALIVE_WITHIN_S = 30.0
+_ALIVE_WITHIN_S = 60.0
+_END_LIMIT_S = 2.0
 
 
 class IbAddress:
@@ -110,6 +113,8 @@ async def run(path: Path | None, loaded: LoadedConfig) -> None:
         for task in done - {stopped}:
             task.result()
     finally:
+        if stopping.is_set():
+            _end_anyway()
         listener.stop()
         for task in (*tasks, stopped):
             task.cancel()
@@ -119,6 +124,22 @@ async def run(path: Path | None, loaded: LoadedConfig) -> None:
         if server is not None:
             server.stop()
     _log.info("the pricer ends")
+
+
+def _end_anyway() -> None:
+    """End with 0 soon, even while a thread still waits for a database that does not answer.
+
+    Nothing is lost by that: prices are written in one transaction each cycle, and read anew after a start.
+    """
+
+    def end() -> None:
+        _log.info("the pricer ends without waiting for the database")
+        logging.shutdown()
+        os._exit(0)
+
+    timer = threading.Timer(_END_LIMIT_S, end)
+    timer.daemon = True
+    timer.start()
 
 
 def _health_server(loaded: LoadedConfig, health: Health, metrics: Metrics) -> HealthServer | None:
