@@ -10,7 +10,6 @@ from typing import Any
 from bifrost.calendar import NEW_YORK, TradingCalendar
 from bifrost.config import Config
 from bifrost.contract import ContractKey
-
 from bifrost_engine.domain.events import QuotesChanged
 from bifrost_engine.domain.machines.hedge import HedgeState
 from bifrost_engine.domain.machines.trading import TradingState

@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from bifrost_engine.domain import sizing
 from bifrost_engine.domain.dimensions import classify, delta_state, execution_state, health_state, option_state
 from bifrost_engine.domain.machines.hedge import HedgeState
 from bifrost_engine.domain.words import DeltaState, LiquidityState, MarketState, OptionState
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from tests.engine.rule_builders import config_with
 
 CONFIG = config_with()
-O, D = OptionState, DeltaState
+Option, D = OptionState, DeltaState
 
 
 @pytest.mark.parametrize(
     ("legs", "gamma", "before", "expected"),
     [
-        (0, 80.0, O.LONG_GAMMA, O.NONE),
-        (2, 80.0, O.NONE, O.LONG_GAMMA),
-        (2, -80.0, O.LONG_GAMMA, O.SHORT_GAMMA),
-        (2, 0.99e-7, O.SHORT_GAMMA, O.SHORT_GAMMA),
-        (2, -0.99e-7, O.LONG_GAMMA, O.LONG_GAMMA),
-        (2, 1.01e-7, O.SHORT_GAMMA, O.LONG_GAMMA),
-        (2, 0.0, O.NONE, O.LONG_GAMMA),
-        (2, None, O.SHORT_GAMMA, O.SHORT_GAMMA),
-        (2, None, O.NONE, O.LONG_GAMMA),
+        (0, 80.0, Option.LONG_GAMMA, Option.NONE),
+        (2, 80.0, Option.NONE, Option.LONG_GAMMA),
+        (2, -80.0, Option.LONG_GAMMA, Option.SHORT_GAMMA),
+        (2, 0.99e-7, Option.SHORT_GAMMA, Option.SHORT_GAMMA),
+        (2, -0.99e-7, Option.LONG_GAMMA, Option.LONG_GAMMA),
+        (2, 1.01e-7, Option.SHORT_GAMMA, Option.LONG_GAMMA),
+        (2, 0.0, Option.NONE, Option.LONG_GAMMA),
+        (2, None, Option.SHORT_GAMMA, Option.SHORT_GAMMA),
+        (2, None, Option.NONE, Option.LONG_GAMMA),
     ],
 )
 def test_option_state(legs: int, gamma: float | None, before: OptionState, expected: OptionState) -> None:
@@ -84,7 +84,7 @@ def test_classify_puts_all_six_together() -> None:
         gamma_shares=-3.0,
         spot=100.0,
         net_delta_shares=None,
-        previous_option=O.LONG_GAMMA,
+        previous_option=Option.LONG_GAMMA,
         market=MarketState.GAP,
         liquidity=LiquidityState.WIDE,
         link_usable=True,

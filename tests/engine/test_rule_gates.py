@@ -7,9 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from bifrost_engine.domain import gates
 from bifrost_engine.domain.machines.hedge import HedgeState
 from bifrost_engine.domain.machines.trading import TradingState
@@ -22,6 +19,9 @@ from bifrost_engine.domain.words import (
     MarketState,
     OrderType,
 )
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from tests.engine.rule_builders import CLOSE, NOON, OPEN, READY, config_with, last_hedge, new_york, times, view
 
 PACING = {"below_min_size", "cooldown", "order_rate", "min_price_move", "price_collar", "must_reduce_delta"}

@@ -6,9 +6,6 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from bifrost_engine.domain import market
 from bifrost_engine.domain.bars import Bars, annual_volatility
 from bifrost_engine.domain.events import FarmChanged, LineFailed
@@ -17,6 +14,9 @@ from bifrost_engine.domain.market import MarketBook
 from bifrost_engine.domain.session import session_view
 from bifrost_engine.domain.view import SessionView
 from bifrost_engine.domain.words import LiquidityState, MarketState, Times
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from tests.engine.rule_builders import (
     ALWAYS_OPEN,
     CALENDAR,

@@ -113,7 +113,7 @@ def fold(ledger: Ledger, execution: Execution) -> tuple[Ledger, bool]:
         return ledger, False
     entered = _Entries(ledger)
     entered.enter(execution)
-    if entered.superseded == ledger.superseded:
+    if entered.superseded == ledger.superseded and execution.exec_id not in entered.superseded:
         holding = ledger.holding(execution.key).after(execution)
         return entered.ledger({**ledger.holdings, execution.key: holding}), True
     # A correction changes history: average cost and realised P&L follow from the order of what counts now.
