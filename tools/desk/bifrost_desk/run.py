@@ -168,6 +168,7 @@ def _prepare_database(
         try:
             _ensure_database(server)
             connection = psycopg2.connect(server.dsn(DATABASE, OWNER), connect_timeout=3)
+            connection.autocommit = True
             break
         except psycopg2.OperationalError as error:
             if stop.is_set():
