@@ -139,6 +139,7 @@ def test_health_and_metrics(monitor: Monitor, database: Database) -> None:
     monitor.status_when(lambda told: told["status_lamp"] == "green")
     assert monitor.get("/livez").json() == {"live": "ok"}
     assert monitor.get("/readyz").status_code == 200
+    assert [monitor.client.head(path).status_code for path in ("/livez", "/readyz")] == [200, 200]
     monitor.post("/control/retry_ib")
     text = monitor.get("/metrics").text
     for line in (

@@ -211,3 +211,29 @@ def test_an_overriding_variable_is_in_ib_config(make_monitor: MakeMonitor, datab
     assert (bound["ib_host"], bound["ib_port_type"], bound["source"], bound["overridden"], bound["applies"]) == (
         "10.0.0.7", "tws_live", "env", True, "never",
     )  # fmt: skip
+
+
+def test_what_is_no_number_is_null(monitor: Monitor, database: Database) -> None:
+    """PostgreSQL stores NaN and infinities; JSON has neither, and a page must not break over one."""
+    rows.write_running_desk(database)
+    rows.write_account(database)
+    rows.write_status(database, net_delta=float("nan"), daily_pnl=float("-inf"))
+    database.query("UPDATE instrument_prices SET mid = 'NaN' WHERE contract_key = %s", rows.PUT)
+    answer = monitor.status_when(lambda told: bool(told["status"]) and told["status"]["net_delta"] is None, "null")
+    assert_status_schema(answer)
+    assert answer["status"]["daily_pnl"] is None
+    rows.write_operation(database, "2026-03-20T15:00:00+00:00", "order_sent", price=float("nan"))
+    assert monitor.get("/operations").json()["operations"][0]["price"] is None
+
+
+def test_a_view_that_cannot_be_read_is_trouble_not_an_old_picture(
+    monitor: Monitor, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An unexpected error does not end the reader: it is shown, and the picture comes back."""
+    rows.write_running_desk(database)
+    monitor.status_when(lambda told: told["status_lamp"] == "green")
+    with monkeypatch.context() as patched:
+        patched.setattr("bifrost_monitor.keeper.read_desk", lambda _conn: {}["missing"])
+        answer = monitor.status_when(lambda told: told["status_lamp"] == "red", "trouble")
+        assert "KeyError" in answer["block_reasons"][0]
+    monitor.status_when(lambda told: told["status_lamp"] == "green", "the picture again")

@@ -92,6 +92,11 @@ class ViewKeeper:
                     log.warning("waiting for the database: %s", reason)
                     told = reason
                 self._stopping.wait(self._backoff.next_s())
+            except Exception as error:
+                # A row we did not expect must be shown as trouble, not end the reader and leave an old picture.
+                log.exception("the view cannot be read")
+                self._publish(replace(self._view, error=f"a row cannot be read ({type(error).__name__}: {error})"))
+                self._stopping.wait(self._backoff.next_s())
 
     def _listen(self, conn: Connection) -> None:
         with conn.cursor() as cursor:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from . import queries
 from .errors import ApiError, describe
 from .ib_address import IbAddressForm
-from .routes_read import shaped
+from .json_text import plain
 from .security import Caller, cookie_value
 from .services import Services, services_of
 
@@ -112,7 +112,7 @@ def get_control(services: Wired, command_id: int) -> JSONResponse:
 
 
 def _command(row: dict[str, Any]) -> dict[str, Any]:
-    answer = shaped(row)
+    answer: dict[str, Any] = plain(row)
     # psql may have written any JSON into these columns; the contract says objects.
     if not isinstance(answer["args"], dict):
         answer["args"] = {"value": answer["args"]}

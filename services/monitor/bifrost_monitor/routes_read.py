@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import base64
-import json
 import threading
 import time
-from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
@@ -16,11 +14,12 @@ from fastapi.responses import JSONResponse
 
 from . import queries
 from .errors import ApiError
+from .json_text import encode, plain
 from .log_tail import log_files, tail
 from .services import Services, services_of
 from .settings import LOG_SERVICES
 from .status import build_status
-from .times import parse_rfc3339, rfc3339
+from .times import parse_rfc3339
 from .verdict import VIEW_LIMIT_S
 
 router = APIRouter()
@@ -69,7 +68,7 @@ class StatusCache:
             if key != self._key:
                 answer = build_status(view, services.settings.ib_address)
                 answer["monitor"] = {"version": services.version, "read_only": services.settings.read_only}
-                self._body = json.dumps(answer, separators=(",", ":"), allow_nan=False, default=str).encode()
+                self._body = encode(answer)
                 self._key = key
             return self._body
 
@@ -128,7 +127,7 @@ def get_decision(services: Wired, decision_id: int) -> JSONResponse:
         row = queries.read_decision(conn, decision_id)
     if row is None:
         raise ApiError(404, "not_found", f"there is no decision {decision_id}")
-    return JSONResponse(shaped(row))
+    return JSONResponse(plain(row))
 
 
 @router.get("/logs/{service}", summary="The newest log lines of a service; needs the token")
@@ -153,12 +152,14 @@ def get_logs(
     return JSONResponse({"service": name, "exists": bool(log_files(folder, name)), "lines": lines})
 
 
+@router.head("/livez", include_in_schema=False)
 @router.get("/livez", summary="200 while this process answers")
 async def get_livez() -> dict[str, str]:
     """Says nothing about database or engine."""
     return {"live": "ok"}
 
 
+@router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", summary="200 while the database can be read")
 async def get_readyz(services: Wired) -> JSONResponse:
     """503 with the reason while GET /status could only say that the database is down."""
@@ -175,24 +176,12 @@ async def get_metrics(services: Wired) -> Response:
     return Response(services.metrics.text(services.keeper.view), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-def shaped(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row as JSON: times in RFC 3339, identifiers as text."""
-    return {
-        name: rfc3339(value)
-        if isinstance(value, datetime)
-        else value
-        if value is None or isinstance(value, bool | int | float | str | dict | list)
-        else str(value)
-        for name, value in row.items()
-    }
-
-
 def _page(name: str, rows: list[dict[str, Any]], limit: int) -> JSONResponse:
     """One page; a row more than asked for had been read to know whether there is another."""
     page = rows[:limit]
     more = len(rows) > limit
     cursor = _encode_cursor(page[-1]["ts"], page[-1]["id"]) if more and page else None
-    return JSONResponse({name: [shaped(row) for row in page], "next_cursor": cursor})
+    return JSONResponse({name: [plain(row) for row in page], "next_cursor": cursor})
 
 
 def _encode_cursor(ts: datetime | None, row_id: int) -> str:

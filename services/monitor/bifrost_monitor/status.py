@@ -7,6 +7,7 @@ from typing import Any
 
 from .accounts import account_list, fetched_at_unix
 from .ib_address import IbAddress
+from .json_text import plain
 from .times import rfc3339, seconds_between
 from .verdict import NEVER, Judgement, judge
 from .view import DeskRows, Row, View
@@ -129,7 +130,7 @@ def _heartbeat(desk: DeskRows | None, judgement: Judgement, now: datetime | None
 
 
 def _snapshot(row: Row) -> dict[str, Any]:
-    return {name: _value(row.get(name)) for name in (*SNAPSHOT_FIELDS, *EXTRA_FIELDS)}
+    return {name: plain(row.get(name)) for name in (*SNAPSHOT_FIELDS, *EXTRA_FIELDS)}
 
 
 def _lease(desk: DeskRows, now: datetime) -> dict[str, Any]:
@@ -142,13 +143,7 @@ def _instance(row: Row, now: datetime) -> dict[str, Any]:
 
 
 def _plain(row: Row) -> dict[str, Any]:
-    return {name: _value(value) for name, value in row.items() if name != "id"}
-
-
-def _value(value: object) -> Any:
-    if isinstance(value, datetime):
-        return rfc3339(value)
-    return value if value is None or isinstance(value, bool | int | float | str | dict | list) else str(value)
+    return {name: plain(value) for name, value in row.items() if name != "id"}
 
 
 def _rounded(seconds: float | None) -> float | None:
