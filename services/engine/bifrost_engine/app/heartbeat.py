@@ -85,7 +85,9 @@ class Beater:
             self.beat()
             self._changed.clear()
             try:
-                await asyncio.wait_for(self._changed.wait(), max(0.05, due - time.monotonic()))
+                # Not wait_for: before Python 3.12 it may swallow a cancellation that meets the event.
+                async with asyncio.timeout(max(0.05, due - time.monotonic())):
+                    await self._changed.wait()
             except TimeoutError:
                 continue
             due = min(due, time.monotonic() + self.interval_s)

@@ -183,7 +183,8 @@ class LinkKeeper:
         self._retry_now.clear()
         self._retry_at = time.monotonic() + pause_s
         try:
-            await asyncio.wait_for(self._retry_now.wait(), pause_s)
+            async with asyncio.timeout(pause_s):
+                await self._retry_now.wait()
         except TimeoutError:
             pass
         finally:

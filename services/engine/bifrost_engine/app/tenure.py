@@ -252,7 +252,8 @@ class Tenure:
         hedger.drain()
         if hedger.state.order is not None:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._no_order.wait(), FAREWELL_S)
+                async with asyncio.timeout(FAREWELL_S):
+                    await self._no_order.wait()
         order = hedger.state.order
         if order is not None:
             log.warning("leaving with order %s unresolved: the next start finds out", order.order_ref)
