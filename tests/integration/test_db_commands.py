@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from bifrost import cli
-from bifrost.db.schema import OWNER, SERVICE_ROLES
+from bifrost.db.roles import OWNER, SERVICE_ROLES
 
 from tests.support.postgres import Database
 from tests.support.waiting import free_port

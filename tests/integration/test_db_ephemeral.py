@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -84,6 +85,32 @@ def test_a_folder_with_other_things_in_it_is_not_overwritten(open_folder: Path) 
         server.start()
     assert (open_folder / "data" / "thesis.txt").read_text() == "irreplaceable"
     assert (open_folder / "data").stat().st_uid == os.geteuid(), "the folder changed its owner"
+
+
+def test_a_lost_password_file_is_said_at_once(private_server: EphemeralPostgres) -> None:
+    private_server.stop()
+    kept = private_server.password
+    private_server.password_file.unlink()
+    private_server.password_file.write_text("another\n")
+    with pytest.raises(PostgresStartError, match=str(private_server.password_file)):
+        private_server.start()
+    private_server.password_file.write_text(kept)
+    private_server.start()
+
+
+def test_a_server_left_by_a_killed_parent_is_found_and_stopped(private_server: EphemeralPostgres) -> None:
+    other = EphemeralPostgres(private_server.data_dir, private_server.port, private_server.password_file)
+    assert private_server.leftover_pid() is None
+    assert other.leftover_pid() == private_server.pid
+    with pytest.raises(PostgresStartError, match="already"):
+        other.start()
+    reaper = threading.Thread(target=lambda: private_server._process and private_server._process.wait(30))
+    reaper.start()
+    assert other.stop_leftover() is True
+    reaper.join(30)
+    assert other.stop_leftover() is False
+    other.start()
+    other.stop()
 
 
 @pytest.mark.skipif(server_user() is None, reason="only root runs the server as somebody else")

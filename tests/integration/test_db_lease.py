@@ -13,9 +13,10 @@ from uuid import uuid4
 import psycopg2
 import pytest
 from bifrost.db import ConnectionParams, DatabaseUnavailable, LeaseLost, connect, is_lease_passed
-from bifrost.db.ephemeral import OWNER, EphemeralPostgres
+from bifrost.db.ephemeral import EphemeralPostgres
 from bifrost.db.lease import LEASE_LOCK_KEY, Lease, LeaseState
 from bifrost.db.queries import status
+from bifrost.db.roles import OWNER
 from bifrost.db.schema import init_sql
 
 from tests.support.postgres import Database

@@ -9,11 +9,12 @@ from pathlib import Path
 import psycopg2
 import pytest
 from bifrost.db import SchemaError, connect
+from bifrost.db.roles import SERVICE_ROLES
 from bifrost.db.schema import expected_columns, init_sql, migrations, refresh, schema_check
 from bifrost.db.tables import TABLES, TableKind
 
 from tests.support.catalogue import catalogue, single_rows
-from tests.support.postgres import SERVICE_ROLES, Database, Databases
+from tests.support.postgres import Database, Databases
 
 
 @pytest.fixture(autouse=True)

@@ -17,19 +17,12 @@ import psycopg2
 from bifrost import paths
 from bifrost.db.connect import Connection, ConnectionParams
 from bifrost.db.connect import connect as open_connection
-from bifrost.db.ephemeral import OWNER, EphemeralPostgres
+from bifrost.db.ephemeral import EphemeralPostgres
+from bifrost.db.roles import OWNER, SERVICE_ROLES
 from psycopg2 import sql
 
 from tests.support.waiting import free_port, wait_until
 
-SERVICE_ROLES = (
-    "bifrost_engine",
-    "bifrost_pricer",
-    "bifrost_monitor",
-    "bifrost_copilot",
-    "wl_writer",
-    "wl_reader",
-)
 TEMPLATE = "bifrost_template"
 KIND = os.environ.get("BIFROST_TEST_PG", "embedded")
 DOCKER_IMAGE = os.environ.get("BIFROST_TEST_PG_IMAGE", "postgres:18")

@@ -18,7 +18,8 @@ from bifrost import paths
 from .connect import Backoff, Connection, connect
 from .errors import DatabaseError, DatabaseUnavailable
 from .locks import end_sessions, lock_holders
-from .schema import OWNER, ensure_secrets, refresh
+from .roles import OWNER
+from .schema import ensure_secrets, refresh
 
 
 def register(subparsers: argparse._SubParsersAction[Any]) -> None:

@@ -28,9 +28,9 @@ from typing import Any
 import psycopg2
 
 from .errors import DatabaseError, first_line
+from .roles import OWNER
 from .system_user import SystemUser, make_private_dir, reachable_private_dir, reachable_programs, server_user
 
-OWNER = "bifrost_owner"
 _PR_SET_PDEATHSIG = 1
 
 
@@ -214,6 +214,32 @@ class EphemeralPostgres:
             self._process.wait(30)
             self._process = None
 
+    def leftover_pid(self) -> int | None:
+        """Process id of a server that an earlier, killed parent left running on this data; None when there is none."""
+        pid = self._recorded_pid()
+        if pid is None or (self._process is not None and pid == self._process.pid):
+            return None
+        return pid if str(self.data_dir) in _command_line(pid) else None
+
+    def stop_leftover(self, timeout_s: float = 30.0) -> bool:
+        """Stop the server that :meth:`leftover_pid` names; return whether there was one.
+
+        Raises
+        ------
+        PostgresStartError
+            When it does not end.
+        """
+        pid = self.leftover_pid()
+        if pid is None:
+            return False
+        os.kill(pid, signal.SIGINT)
+        deadline = time.monotonic() + timeout_s
+        while self.leftover_pid() == pid:
+            if time.monotonic() >= deadline:
+                raise PostgresStartError(f"PostgreSQL with pid {pid} on {self.data_dir} does not end")
+            time.sleep(0.05)
+        return True
+
     def remove(self) -> None:
         """Stop the server and delete its cluster."""
         self.stop()
@@ -236,6 +262,13 @@ class EphemeralPostgres:
             return {"env": environment}
         return {"env": environment, "user": user.uid, "group": user.gid, "extra_groups": []}
 
+    def _recorded_pid(self) -> int | None:
+        """The server that the data folder says is running on it."""
+        try:
+            return int((self.data_dir / "postmaster.pid").read_text(encoding="utf-8").split("\n", 1)[0])
+        except (OSError, ValueError):
+            return None
+
     def _ensure_password_file(self) -> None:
         if self.password_file.is_file() and self.password:
             return
@@ -253,9 +286,19 @@ class EphemeralPostgres:
                 raise PostgresStartError(f"PostgreSQL on port {self.port} did not start: {self._log_since(log_start)}")
             try:
                 psycopg2.connect(self.dsn(), connect_timeout=2).close()
-                return
+                if self._recorded_pid() == self._process.pid:
+                    return
+                # Somebody else answers on this port; ours is about to say so and end.
+                reason = "another server answers on this port"
+                time.sleep(0.05)
             except psycopg2.OperationalError as error:
                 reason = first_line(error)
+                if "authentication failed" in reason:
+                    self.stop()
+                    wrong = f"the password in {self.password_file} is not this database's"
+                    raise PostgresStartError(
+                        f"{wrong}: restore the file, or remove {self.data_dir} and its data"
+                    ) from error
                 time.sleep(0.05)
         self.stop()
         raise PostgresStartError(f"PostgreSQL on port {self.port} did not answer within {timeout_s:g} s: {reason}")
@@ -275,6 +318,16 @@ def _tail(text: str) -> str:
     lines = [_STAMP.sub("", line.strip()) for line in text.splitlines() if line.strip()]
     telling = [line for line in lines if _TELLING.search(line) and not line.startswith("WARNING")]
     return "; ".join((telling or lines)[-3:]) or "no output"
+
+
+def _command_line(pid: int) -> str:
+    """The arguments of a process, empty when it is gone. A slim container has no ps, macOS no /proc."""
+    if Path("/proc/self").exists():
+        with contextlib.suppress(OSError):
+            return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+        return ""
+    listed = subprocess.run(["ps", "-ww", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return listed.stdout
 
 
 def _die_with_parent() -> Callable[[], None] | None:

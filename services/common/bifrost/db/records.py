@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -246,8 +246,10 @@ class transaction:
                 self._conn.autocommit = True
 
 
-def write_all(conn: Connection, records: Iterable[SpoolRecord]) -> int:
+def write_all(conn: Connection, records: Sequence[SpoolRecord]) -> int:
     """Write records in one transaction, all or none; return how many changed something.
+
+    One record on an autocommit connection is one round trip: an order waits for its intent (engine.md section 4).
 
     Raises
     ------
@@ -256,8 +258,9 @@ def write_all(conn: Connection, records: Iterable[SpoolRecord]) -> int:
     """
     written = 0
     current: SpoolRecord | None = None
+    alone = conn.autocommit and len(records) == 1
     try:
-        with transaction(conn) as cursor:
+        with conn.cursor() if alone else transaction(conn) as cursor:
             for current in records:
                 written += write_record(cursor, current)
     except psycopg2.Error as error:

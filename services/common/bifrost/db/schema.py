@@ -22,17 +22,9 @@ from bifrost import paths
 from .connect import Connection
 from .errors import SchemaError, first_line
 from .records import transaction
+from .roles import OWNER, SERVICE_ROLES
 from .tables import TABLES
 
-OWNER = "bifrost_owner"
-SERVICE_ROLES = (
-    "bifrost_engine",
-    "bifrost_pricer",
-    "bifrost_monitor",
-    "bifrost_copilot",
-    "wl_writer",
-    "wl_reader",
-)
 _REFRESH_LOCK_KEY = 0x4249_4652_4F53_5402
 #: Tables whose writers are checked against the lease's epoch, besides those of bifrost.db.tables.
 _EPOCH_TABLES = ("daemon_control", "daemon_run_status", "daemon_heartbeat", "accounts", "account_positions")
