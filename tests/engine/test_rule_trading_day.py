@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from bifrost_engine.domain import trading_day as days
 from bifrost_engine.domain.events import LineFailed
+from bifrost_engine.domain.ledger import Ledger, fold
 from bifrost_engine.domain.market import MarketBook, on_line_failed, on_link_down
 from bifrost_engine.domain.marks import good_marks
 from bifrost_engine.domain.trading_day import TradingDay
 from bifrost_engine.domain.view import SessionView
-from bifrost_engine.domain.words import Mode, Times
+from bifrost_engine.domain.words import Mode, Origin, Times
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -290,3 +291,21 @@ def test_day_pnl_is_cash_plus_change_of_value(steps: list[tuple[str, int, float]
     day = days.mark_to_market(day, {STOCK: final})
     assert day.daily_pnl_usd == pytest.approx(cash + quantity * final, abs=1e-4)
     assert restored(day).daily_pnl_usd == pytest.approx(day.daily_pnl_usd, abs=1e-6)
+
+
+def test_a_correction_replaces_what_it_corrects_in_the_day_too() -> None:
+    ledger, day = Ledger(), fresh()
+    reports = (
+        execution("recon:BF1", 100, 50.0, order_ref="BF1", origin=Origin.SYNTHETIC),
+        execution("e.1.01", 100, 50.2, order_ref="BF1", replaces_exec_id="recon:BF1"),
+        execution("e.1.02", 90, 50.3, order_ref="BF1"),
+    )
+    for report in reports:
+        before = ledger
+        ledger, _ = fold(before, report)
+        day = days.book_fill(day, report, before, ledger, CALENDAR)
+    assert day.positions[STOCK].quantity == 90 and day.positions[STOCK].basis == pytest.approx(50.3)
+    late = execution("recon:BF2", 10, 50.0, order_ref="BF2", origin=Origin.SYNTHETIC)
+    before, _ = fold(ledger, execution("f.1.01", 10, 50.0, order_ref="BF2", replaces_exec_id="recon:BF2"))
+    after, _ = fold(before, late)
+    assert days.book_fill(day, late, before, after, CALENDAR) is day

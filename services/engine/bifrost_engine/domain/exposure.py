@@ -27,7 +27,7 @@ from .volatility import (
     VolatilityMemory,
     VolatilitySource,
     best,
-    changed_sources,
+    challengers,
     held,
 )
 from .words import Times
@@ -126,9 +126,10 @@ def _settle_sources(
 ) -> tuple[dict[ContractKey, LegVolatility], dict[ContractKey, Figures], VolatilityMemory]:
     """Greeks by the chosen volatilities, unless a change of source alone moves net delta and has not lasted yet."""
     figures = model_figures(live, chosen, spot, dividends, config)
-    changed = changed_sources(chosen, memory)
-    if changed:
-        kept = held(chosen, memory)
+    waiting = challengers(chosen, at, memory)
+    unripe = [key for key, (_, since_s) in waiting.items() if at.wall_s - since_s < HOLD_SOURCE_S]
+    if unripe:
+        kept = held(chosen, unripe, memory)
         before = model_figures(live, kept, spot, dividends, config)
         moved = sum(
             leg.quantity * leg.multiplier * (figures[leg.key].delta - before[leg.key].delta)
@@ -136,10 +137,8 @@ def _settle_sources(
             if leg.key in figures
         )
         if at_least(abs(moved), config.gates.state.delta.epsilon_band):
-            since_s = memory.challenged_s if memory.challenged == changed else at.wall_s
-            if at.wall_s - since_s < HOLD_SOURCE_S:
-                return kept, before, replace(memory, used=kept, challenged=changed, challenged_s=since_s)
-    return chosen, figures, replace(memory, used=chosen, challenged=())
+            return kept, before, replace(memory, used=kept, challenged=waiting)
+    return chosen, figures, replace(memory, used=chosen, challenged={})
 
 
 def _settle(

@@ -94,12 +94,11 @@ def fold(turn: Turn, execution: Execution) -> bool:
         execution = replace(execution, mid_at_decision=order.intent.mid)
     if execution.origin is Origin.EXTERNAL:
         execution = replace(execution, origin=Origin.OWN)
+    before = turn.state.ledger
     if not _enter(turn, execution):
         return False
     if execution.paper or turn.state.mode is Mode.LIVE:
-        day = trading_day.trade(
-            turn.state.day, execution.key, execution.signed_quantity, execution.price, execution.multiplier
-        )
+        day = trading_day.book_fill(turn.state.day, execution, before, turn.state.ledger, turn.rules.calendar)
         turn.change(day=day)
         turn.emit(RecordTradingDay(day.as_row()))
     reason = order.intent.reason if ours and order is not None else (execution.note or "late or recovered")

@@ -13,6 +13,7 @@ from bifrost.config import Config
 from bifrost.contract import ContractKey, parse_contract_key
 
 from .day_position import DayPosition
+from .ledger import Ledger
 from .limits import above, at_least
 from .marks import Marks
 from .rowtime import epoch_of, moment_of
@@ -248,6 +249,17 @@ def trade(day: TradingDay, key: ContractKey, signed_quantity: float, price: floa
     """A quantity of the book changed at an execution price (exercise: the leg at 0, the stock at the strike)."""
     position = day.positions.get(key, DayPosition(multiplier))
     return _with(day, key, position.traded(signed_quantity, price))
+
+
+def book_fill(
+    day: TradingDay, execution: Execution, before: Ledger, after: Ledger, calendar: TradingCalendar
+) -> TradingDay:
+    """An execution just folded into the ledger: a trade, or a correction after which the day is worked in again."""
+    if after.superseded != before.superseded:
+        return replay_own(day, after.counted(), after.commissions, calendar)
+    if execution.exec_id in after.superseded:
+        return day
+    return trade(day, execution.key, execution.signed_quantity, execution.price, execution.multiplier)
 
 
 def add_commission(day: TradingDay, commission_usd: float) -> TradingDay:

@@ -22,6 +22,8 @@ FRESH_S = 60.0
 HOLD_SOURCE_S = 5.0
 #: A leg is solved again no sooner than this; a leg that the model prices, only so that a last solved one exists.
 SOLVE_EVERY_S, SOLVE_SPARE_EVERY_S = 1.0, 60.0
+#: Legs solved in one evaluation at most, the longest waiting first: a large book must not hold up an order.
+SOLVES_AT_ONCE = 2
 #: What can be a volatility at all, annual.
 _LOWEST, _HIGHEST = 0.001, 5.0
 
@@ -65,9 +67,8 @@ class VolatilityMemory:
     solved: Mapping[ContractKey, Solved] = field(default_factory=dict)
     used: Mapping[ContractKey, LegVolatility] = field(default_factory=dict)
     """What priced each leg last time."""
-    challenged: tuple[tuple[ContractKey, VolatilitySource], ...] = ()
-    """Sources that would move net delta and wait for their five seconds."""
-    challenged_s: float = 0.0
+    challenged: Mapping[ContractKey, tuple[VolatilitySource, float]] = field(default_factory=dict)
+    """New sources that wait for their five seconds, each with the wall time of its first appearance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +91,28 @@ def best(
 ) -> tuple[dict[ContractKey, LegVolatility], VolatilityMemory]:
     """The best volatility of each leg now, and what was solved on the way."""
     today = calendar.trading_day_s(at.market_s) if at.market_s is not None else None
-    solved, chosen = dict(memory.solved), {}
-    for leg in legs:
-        quote = book.quotes.get(leg.key)
-        model = _from_model(quote, at)
-        if _due(quote, solved.get(leg.key), at, spare=model is not None):
-            solved[leg.key] = _solve(leg, quote, spot, dividends, at, config, today, solved.get(leg.key))
-        chosen[leg.key] = model or _from_solved(solved.get(leg.key), at, today, calendar) or _flat(config, at)
-    return chosen, memory if solved == memory.solved else replace(memory, solved=solved)
+    legs = tuple(legs)
+    models = {leg.key: _from_model(book.quotes.get(leg.key), at) for leg in legs}
+    due = [
+        leg
+        for leg in legs
+        if _due(book.quotes.get(leg.key), memory.solved.get(leg.key), at, spare=models[leg.key] is not None)
+    ]
+    # A leg without a model's volatility needs the solution more than one that has it.
+    due.sort(key=lambda leg: (models[leg.key] is not None, _tried_s(memory.solved.get(leg.key))))
+    solved = dict(memory.solved)
+    for leg in due[:SOLVES_AT_ONCE]:
+        quote = book.quotes[leg.key]
+        solved[leg.key] = _solve(leg, quote, spot, dividends, at, config, today, solved.get(leg.key))
+    chosen = {
+        leg.key: models[leg.key] or _from_solved(solved.get(leg.key), at, today, calendar) or _flat(config, at)
+        for leg in legs
+    }
+    return chosen, replace(memory, solved=solved) if due else memory
+
+
+def _tried_s(solved: Solved | None) -> float:
+    return solved.tried_s if solved is not None else 0.0
 
 
 def _from_model(quote: Quote | None, at: Times) -> LegVolatility | None:
@@ -121,7 +136,7 @@ def _due(quote: Quote | None, before: Solved | None, at: Times, spare: bool) -> 
 
 def _solve(
     leg: Pricing,
-    quote: Quote | None,
+    quote: Quote,
     spot: float,
     dividends: Dividends,
     at: Times,
@@ -129,11 +144,10 @@ def _solve(
     today: date | None,
     before: Solved | None,
 ) -> Solved:
-    mid, greeks = valid_mid(quote), config.greeks
-    arrived_s = quote.arrived_wall_s if quote is not None else at.wall_s
+    greeks, arrived_s = config.greeks, quote.arrived_wall_s
     try:
         iv_annual = implied_volatility(
-            mid or 0.0,
+            valid_mid(quote) or 0.0,
             spot,
             leg.key.strike,
             leg.t_years,
@@ -166,20 +180,20 @@ def _flat(config: Config, at: Times) -> LegVolatility:
     return LegVolatility(config.greeks.volatility, VolatilitySource.FLAT, at.wall_s)
 
 
-def changed_sources(
-    chosen: Mapping[ContractKey, LegVolatility], memory: VolatilityMemory
-) -> tuple[tuple[ContractKey, VolatilitySource], ...]:
-    """Legs whose best source is another than the one that priced them last time."""
-    return tuple(
-        (key, volatility.source)
-        for key, volatility in chosen.items()
-        if key in memory.used and memory.used[key].source is not volatility.source
-    )
+def challengers(
+    chosen: Mapping[ContractKey, LegVolatility], at: Times, memory: VolatilityMemory
+) -> dict[ContractKey, tuple[VolatilitySource, float]]:
+    """Legs whose best source is another than the one that priced them last time, and since when."""
+    since: dict[ContractKey, tuple[VolatilitySource, float]] = {}
+    for key, volatility in chosen.items():
+        if key in memory.used and memory.used[key].source is not volatility.source:
+            source, first_s = memory.challenged.get(key, (None, at.wall_s))
+            since[key] = (volatility.source, first_s if source is volatility.source else at.wall_s)
+    return since
 
 
-def held(chosen: Mapping[ContractKey, LegVolatility], memory: VolatilityMemory) -> dict[ContractKey, LegVolatility]:
-    """``chosen``, but legs whose source changed keep the volatility that priced them last time."""
-    return {
-        key: memory.used[key] if key in memory.used and memory.used[key].source is not volatility.source else volatility
-        for key, volatility in chosen.items()
-    }
+def held(
+    chosen: Mapping[ContractKey, LegVolatility], keys: Iterable[ContractKey], memory: VolatilityMemory
+) -> dict[ContractKey, LegVolatility]:
+    """``chosen``, but the legs ``keys`` keep the volatility that priced them last time."""
+    return {**chosen, **{key: memory.used[key] for key in keys}}
