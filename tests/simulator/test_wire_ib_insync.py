@@ -125,6 +125,7 @@ def test_an_order_lives_its_whole_life(version: int) -> None:
             (fill,) = market.fills
             assert (fill.execution.shares, fill.execution.orderRef) == (100.0, "BFMKT")
             assert fill.execution.time == START
+            assert [row["reqId"] for row in world.journal.of("execDetails")] == [-1], "a live fill answers no request"
             assert (reports[0].execId, reports[0].commission) == (fill.execution.execId, 1.0)
             await until(lambda: len(ib.positions()) == 2, what="the new position")
 
