@@ -57,19 +57,6 @@ class Restored:
     """Last positions stored; shown with their age until the broker answers, never traded on."""
 
 
-class GatewayUnavailable(Exception):
-    """Connecting failed, or the gateway is not one we can trade on; the text is for the operator."""
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """A session at the gateway."""
-
-    accounts: tuple[str, ...]
-    client_id: int
-    address: str
-
-
 def initial_state(restored: Restored, rules: Rules, at: Times) -> tuple[State, tuple[str, ...]]:
     """The state an engine starts with, and notes worth an alert (a clock that went back, for one).
 
