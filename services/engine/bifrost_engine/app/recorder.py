@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 from bifrost_engine.domain.effects import (
@@ -26,7 +27,7 @@ from bifrost_engine.domain.effects import (
     ReserveSequence,
     Severity,
 )
-from bifrost_engine.domain.events import IntentDurable, IntentFailed
+from bifrost_engine.domain.events import IntentDurable, IntentFailed, OrderStatusReported
 
 from . import rows
 from .ports import Clock, Sink
@@ -34,7 +35,7 @@ from .times import iso
 
 log = logging.getLogger(__name__)
 _LEVELS = {Severity.INFO: logging.INFO, Severity.WARNING: logging.WARNING, Severity.CRITICAL: logging.CRITICAL}
-_KEPT_STATUSES = 50
+_KEPT_ORDERS = 50
 
 
 class RowStore(Protocol):
@@ -92,6 +93,7 @@ class RecordKeeper:
         self._reserve = reserve
         self._identity = dict(identity)
         self._snapshot: dict[str, Any] = {}
+        self._orders: dict[str, RecordOrder] = {}
         self._statuses: dict[str, list[dict[str, Any]]] = {}
 
     @property
@@ -115,7 +117,7 @@ class RecordKeeper:
             case RecordIntentState():
                 self._intent_state(effect)
             case RecordOrder():
-                self._store.put("orders", rows.order(book, effect, self._status_history(effect)))
+                self._order(effect)
             case RecordExecution():
                 self._store.put("executions", rows.execution(book, effect))
             case RecordCost():
@@ -166,12 +168,36 @@ class RecordKeeper:
             },
         )
 
+    def _order(self, effect: RecordOrder) -> None:
+        self._orders[effect.order_ref] = effect
+        if len(self._orders) > _KEPT_ORDERS:
+            self._orders.pop(next(iter(self._orders)))
+        self._store.put("orders", rows.order(self._book, effect, self._status_history(effect)))
+
+    def late_status(self, event: OrderStatusReported) -> None:
+        """A status that came after the core was done with its order (Filled follows the last execution): keep it."""
+        known = self._orders.get(event.order_ref)
+        if known is None or known.status == event.status:
+            return
+        self._order(
+            replace(
+                known,
+                at=event.at,
+                status=event.status,
+                filled=event.filled,
+                remaining=event.remaining,
+                avg_fill_price=event.avg_fill_price,
+                perm_id=event.perm_id or known.perm_id,
+                why_held=event.why_held,
+            )
+        )
+
     def _status_history(self, effect: RecordOrder) -> list[dict[str, Any]]:
         """Each change of the broker's status with its time; repeated frames add nothing."""
         history = self._statuses.setdefault(effect.order_ref, [])
         entry = {"status": effect.status, "filled": effect.filled, "remaining": effect.remaining}
         if not history or {name: history[-1][name] for name in entry} != entry:
             history.append(entry | {"wall": iso(effect.at.wall_s), "market": iso(effect.at.market_s)})
-        if len(self._statuses) > _KEPT_STATUSES:
+        if len(self._statuses) > _KEPT_ORDERS:
             self._statuses.pop(next(iter(self._statuses)))
         return list(history)

@@ -25,6 +25,7 @@ from bifrost_engine.domain.events import (
     DatabaseChanged,
     Event,
     LeaseChanged,
+    OrderStatusReported,
     SequenceReserved,
     Stopping,
     SuspensionRead,
@@ -290,6 +291,14 @@ class Tenure:
         if self._paper is not None:
             self._paper.watch(event)
         self._hedger.sink(event)
+        if isinstance(event, OrderStatusReported):
+            asyncio.get_running_loop().call_soon(self._keep_late_status, event)
+
+    def _keep_late_status(self, event: OrderStatusReported) -> None:
+        """Runs behind the evaluation of the event: what the core still works it has recorded itself."""
+        order = self._hedger.state.order if self._hedger is not None else None
+        if self._recorder is not None and (order is None or order.order_ref != event.order_ref):
+            self._recorder.late_status(event)
 
     def _follow(self, step: Step) -> None:
         if step.state.order is None:
