@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from bifrost.control import Command
+from bifrost.control import ARGUMENTS, Command
 from bifrost_monitor.routes_page import STATIC
 
 from tests.monitor.conftest import Monitor
@@ -96,3 +96,16 @@ def test_page_and_parts_are_served(monitor: Monitor) -> None:
     assert monitor.get("/docs").status_code == 200
     assert monitor.get("/favicon.ico").headers["content-type"].startswith("image/svg")
     assert monitor.get("/static/..%2fapp.py").status_code == 404
+
+
+@pytest.mark.integration
+def test_the_api_describes_its_bodies(monitor: Monitor) -> None:
+    """A client made from the document knows every argument of every command and the address form."""
+    paths = monitor.get("/openapi.json").json()["paths"]
+
+    def properties(path: str) -> set[str]:
+        return set(paths[path]["post"]["requestBody"]["content"]["application/json"]["schema"]["properties"])
+
+    arguments = {name for model in ARGUMENTS.values() for name in model.model_fields}
+    assert properties("/control/{command}") == arguments
+    assert properties("/config/ib") == {"ib_host", "ib_port_type", "confirm"}

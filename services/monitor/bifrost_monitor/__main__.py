@@ -36,6 +36,8 @@ def main(argv: list[str] | None = None) -> int:
     run_parser.add_argument("--config", type=Path, help="configuration file (default: config/config.yaml)")
     options = parser.parse_args(argv)
     logs.setup_logging("monitor")
+    # Its start and stop lines say what ours say.
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     try:
         loaded = load_config(options.config)
         settings = monitor_settings(loaded)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any
 
-from bifrost.control import Command, CommandError, CommandStatus, parse_args, parse_command
+from bifrost.control import ARGUMENTS, Command, CommandError, CommandStatus, parse_args, parse_command
 from bifrost.db import Connection, control_rows
 from bifrost.db.queries import status as shared
 from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
@@ -23,6 +23,37 @@ router = APIRouter()
 Wired = Annotated[Services, Depends(services_of)]
 SESSION_S = 400 * 24 * 3600
 """Browsers keep a cookie 400 days at most; a new token ends it earlier."""
+
+
+def inlined(schema: dict[str, Any]) -> dict[str, Any]:
+    """A model's schema with its definitions in place, as one path of the OpenAPI document needs it."""
+    known = schema.get("$defs", {})
+
+    def resolved(part: Any) -> Any:
+        if isinstance(part, list):
+            return [resolved(inner) for inner in part]
+        if not isinstance(part, dict):
+            return part
+        if "$ref" in part:
+            return resolved(
+                {**known[part["$ref"].rsplit("/", 1)[-1]], **{k: v for k, v in part.items() if k != "$ref"}}
+            )
+        return {name: resolved(inner) for name, inner in part.items() if name != "$defs"}
+
+    found: dict[str, Any] = resolved(schema)
+    return found
+
+
+COMMAND_ARGUMENTS = {
+    name: {**schema, "description": f"of {command}"}
+    for command, model in ARGUMENTS.items()
+    for name, schema in inlined(model.model_json_schema()).get("properties", {}).items()
+}
+"""Every argument of every command with the command it belongs to (contract_key: adopt_leg and release_leg)."""
+
+
+def _body(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"requestBody": {"content": {"application/json": {"schema": schema}}}}
 
 
 async def json_body(request: Request) -> Any:
@@ -44,7 +75,12 @@ def changing_caller(request: Request, services: Wired) -> Caller:
     return services.guard.require_change(request)
 
 
-@router.post("/control/{command}", status_code=202, summary="Ask the engine for something; needs the token")
+@router.post(
+    "/control/{command}",
+    status_code=202,
+    summary="Ask the engine for something; needs the token",
+    openapi_extra=_body({"type": "object", "properties": COMMAND_ARGUMENTS}),
+)
 def post_control(
     command: str,
     caller: Annotated[Caller, Depends(changing_caller)],
@@ -121,7 +157,11 @@ def _command(row: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
-@router.post("/config/ib", summary="Save the address of TWS or IB Gateway; needs the token")
+@router.post(
+    "/config/ib",
+    summary="Save the address of TWS or IB Gateway; needs the token",
+    openapi_extra=_body(inlined(IbAddressForm.model_json_schema())),
+)
 def post_ib_config(
     caller: Annotated[Caller, Depends(changing_caller)],
     services: Wired,

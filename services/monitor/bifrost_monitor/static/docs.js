@@ -2,9 +2,12 @@
 
 import { api, byId, h } from "./dom.js";
 
+let schemas = {};
+
 function kind(schema = {}) {
-  const one = schema.anyOf ? schema.anyOf.find((part) => part.type !== "null") ?? {} : schema;
-  const values = one.enum ? one.enum.join(" | ") : one.$ref ? one.$ref.split("/").pop() : one.type ?? "any";
+  const given = schema.anyOf ? schema.anyOf.find((part) => part.type !== "null") ?? {} : schema;
+  const one = given.$ref ? schemas[given.$ref.split("/").pop()] ?? {} : given;
+  const values = one.enum ? one.enum.join(" | ") : one.type ?? "any";
   const limits = [one.minimum !== undefined ? `from ${one.minimum}` : "", one.maximum !== undefined ? `to ${one.maximum}` : ""].filter(Boolean).join(" ");
   return [values, limits].filter(Boolean).join(" ");
 }
@@ -17,17 +20,20 @@ function argument(parameter) {
 }
 
 function route(path, method, told) {
-  const parameters = told.parameters ?? [];
+  const content = told.requestBody?.content?.["application/json"]?.schema ?? {};
+  const body = Object.entries(content.properties ?? {}).map(([name, schema]) => ({ name, in: "body", schema }));
+  const parameters = [...(told.parameters ?? []), ...body];
   return h("article", { class: "panel" },
     h("h3", {}, h("span", { class: `method ${method}`, text: method.toUpperCase() }), h("code", { text: path })),
-    h("p", { text: told.summary ?? "" }), h("p", { class: "note", text: told.description ?? "" }),
+    h("p", { text: told.summary ?? "" }), h("p", { class: "note", text: (told.description ?? "").replaceAll("`", "") }),
     parameters.length ? h("div", { class: "scroll" }, h("table", { class: "data" }, h("tbody", {}, parameters.map(argument)))) : null);
 }
 
 try {
   const told = await api("/openapi.json");
+  schemas = told.components?.schemas ?? {};
   const routes = Object.entries(told.paths).flatMap(([path, methods]) => Object.entries(methods).map(([method, one]) => route(path, method, one)));
-  byId("docs").replaceChildren(h("p", { class: "note", text: told.info.description }), ...routes);
+  byId("docs").replaceChildren(h("p", { class: "note", text: told.info.description.replaceAll("`", "") }), ...routes);
 } catch (error) {
   byId("docs").replaceChildren(h("p", { class: "empty", text: error.message }));
 }
