@@ -84,6 +84,10 @@ def evaluate(turn: Turn) -> Evaluation | None:
 
 
 def _roll(turn: Turn) -> None:
+    known, notes = days.without_future_hedge(turn.state.day, turn.at)
+    if notes:
+        turn.change(day=known)
+        turn.alert(Severity.WARNING, "clock_regression", notes[0])
     state = turn.state
     day = days.roll(state.day, turn.at, turn.rules.config, turn.rules.calendar, state.stock)
     if day.day != state.day.day:

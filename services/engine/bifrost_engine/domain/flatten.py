@@ -74,7 +74,8 @@ def _refusal(turn: Turn, target: str, force: bool, own: int) -> str:
         return "the broker's position cannot be read; repeat with force to trade all the same"
     moved = target_shares(turn, target) - own
     broker = _broker_shares(turn)
-    if state.mode == "live" and own * (broker + moved) < 0 and abs(broker + moved) > abs(min(0.0, broker * _sign(own))):
+    opposite_now = abs(min(0.0, broker * _sign(own)))
+    if state.mode == "live" and own * (broker + moved) < 0 and abs(broker + moved) > opposite_now:
         return (
             f"the broker shows {broker:+g} shares, our ledger {own:+d}: trading {moved:+d} would open or enlarge "
             "the opposite position; repeat with force to trade all the same"

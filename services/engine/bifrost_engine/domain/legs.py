@@ -51,6 +51,9 @@ def adopt(turn: Turn, position: BrokerPosition, reason: str) -> None:
     day = trading_day.take_in(turn.state.day, leg.key, leg.quantity, leg.multiplier, price)
     turn.change(day=day)
     turn.emit(RequestLine(leg.key), RecordTradingDay(day.as_row()))
+    warning = portfolio.reach_warning(turn.state.legs, turn.rules.config)
+    if warning:
+        turn.alert(Severity.WARNING, "limit_below_reach", warning)
     turn.alert(Severity.INFO, "leg_adopted", f"{leg.quantity:+g} {leg.key} is managed now: {reason}", key=str(leg.key))
 
 

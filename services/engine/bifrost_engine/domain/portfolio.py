@@ -29,6 +29,7 @@ __all__ = [
     "largest_delta_shares",
     "managed",
     "may_adopt",
+    "reach_warning",
     "release",
 ]
 
@@ -107,3 +108,11 @@ def largest_delta_shares(legs: Mapping[ContractKey, Leg]) -> float:
     calls = sum(leg.quantity * leg.multiplier for leg in managed(legs) if leg.key.right == "C")
     puts = sum(leg.quantity * leg.multiplier for leg in managed(legs) if leg.key.right == "P")
     return max(abs(calls), abs(puts))
+
+
+def reach_warning(legs: Mapping[ContractKey, Leg], config: Config) -> str:
+    """What to tell the operator when the legs can ask for more shares than the limit allows; else empty."""
+    reach, limit = largest_delta_shares(legs), config.gates.guard.risk.max_position_shares
+    if reach <= limit:
+        return ""
+    return f"the managed legs can reach a delta of {reach:g} shares, max_position_shares allows {limit}"

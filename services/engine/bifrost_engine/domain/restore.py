@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from bifrost.contract import contract_key
+from bifrost.contract import ContractKey, contract_key
 
 from . import ledger as ledgers
-from . import trading_day
+from . import portfolio, trading_day
 from .ledger import Ledger
 from .market import MarketBook
 from .portfolio import Leg
@@ -66,9 +66,10 @@ def initial_state(restored: Restored, rules: Rules, at: Times) -> tuple[State, t
     stock = contract_key(rules.config.symbol, "STK")
     ledger = ledgers.fold_all(restored.executions, restored.costs)
     live = ledger if restored.mode is Mode.LIVE else ledgers.fold_all(restored.live_executions, restored.costs)
-    day, notes = _day(restored, ledger, rules, now)
-    baseline = restored.baseline
     legs = {leg.key: leg for leg in map(Leg.from_row, restored.legs)}
+    day, notes = _day(restored, ledger, legs, rules, now)
+    notes += _reach(legs, rules)
+    baseline = restored.baseline
     return (
         State(
             account=restored.account,
@@ -93,11 +94,24 @@ def initial_state(restored: Restored, rules: Rules, at: Times) -> tuple[State, t
     )
 
 
-def _day(restored: Restored, ledger: Ledger, rules: Rules, at: Times) -> tuple[TradingDay, tuple[str, ...]]:
+def _reach(legs: Mapping[ContractKey, Leg], rules: Rules) -> tuple[str, ...]:
+    """The start-up warning of section 8: the legs could ask for more shares than the limit allows."""
+    warning = portfolio.reach_warning(legs, rules.config)
+    return (warning,) if warning else ()
+
+
+def _day(
+    restored: Restored, ledger: Ledger, legs: Mapping[ContractKey, Leg], rules: Rules, at: Times
+) -> tuple[TradingDay, tuple[str, ...]]:
+    """The stored day with everything worked in that a crash may have kept out of its row."""
     day, notes = TradingDay(restored.account, restored.mode), tuple[str, ...]()
     if restored.trading_day is not None:
         day, notes = trading_day.from_row(restored.trading_day, at)
         day = trading_day.replay_own(day, ledger.counted(), restored.costs, rules.calendar)
+    for key, holding in ledger.holdings.items():
+        day = trading_day.align(day, key, holding.quantity, 1.0)
+    for leg in portfolio.managed(legs):
+        day = trading_day.align(day, leg.key, leg.quantity, leg.multiplier)
     own = [e for e in ledger.counted() if e.key.is_stock and e.order_ref]
     newest = max(own, key=lambda e: e.time_s, default=None)
     if newest is not None and (day.last_hedge is None or day.last_hedge.market_s < newest.time_s):
