@@ -27,8 +27,8 @@ from .adapters.simulator import trust_simulated
 from .app.control import RunStatusRead
 from .app.lifecycle import Daemon
 from .app.link import Trust
+from .app.parts import Market, Parts
 from .app.service_ports import Login
-from .app.tenure import Market, Parts
 from .app.times import EngineClock
 from .domain.events import Event
 from .domain.state import Rules

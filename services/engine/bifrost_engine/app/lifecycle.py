@@ -11,8 +11,9 @@ from bifrost_engine.domain.events import Event
 from bifrost_engine.domain.machines.daemon import DaemonEvent, DaemonState
 
 from .daemon_state import DaemonStatus
+from .parts import Parts
 from .service_ports import LeaseHolder
-from .tenure import Parts, Tenure
+from .tenure import Tenure
 
 log = logging.getLogger(__name__)
 

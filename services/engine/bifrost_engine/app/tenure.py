@@ -6,14 +6,12 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
-from uuid import UUID
 
 from bifrost.calendar import TradingCalendar
-from bifrost.clock import MarketClock, format_utc
+from bifrost.clock import MarketClock
 from bifrost.config import IbSettings
-from bifrost.control import Command
 from bifrost.db import DatabaseError, DatabaseUnavailable
 
 from bifrost_engine.domain.decide import Step, decide
@@ -32,9 +30,7 @@ from bifrost_engine.domain.events import (
 )
 from bifrost_engine.domain.machines.daemon import DaemonEvent, DaemonState
 from bifrost_engine.domain.restore import initial_state
-from bifrost_engine.domain.selfcheck import Surroundings
-from bifrost_engine.domain.snapshot import snapshot_row
-from bifrost_engine.domain.state import Rules, State
+from bifrost_engine.domain.state import State
 from bifrost_engine.domain.words import Mode
 
 from .accounts import AccountsKeeper
@@ -42,49 +38,19 @@ from .control import CommandDesk, RunStatusRead
 from .daemon_state import DaemonStatus
 from .heartbeat import Beater
 from .hedger import Hedger
-from .link import LinkKeeper, Trust
+from .link import LinkKeeper
 from .paper import PaperBroker
+from .parts import Market, Parts
+from .picture import picture
 from .ports import Broker
 from .recorder import RecordKeeper
 from .rows import Book
-from .service_ports import Control, Desk, Gateway, GatewayUnavailable, Login
-from .times import EngineClock
+from .service_ports import GatewayUnavailable, Login
 
 log = logging.getLogger(__name__)
 #: A working order gets this long to be cancelled before the engine leaves (wall seconds).
 FAREWELL_S = 3.0
 _DATABASE_RETRY_S = 1.0
-
-MakeDesk = Callable[[int, Callable[[bool, str], None], Callable[[], None]], Desk]
-MakeControl = Callable[
-    [int, Callable[[int, Command, Mapping[str, Any]], None], Callable[[RunStatusRead], None]], Control
-]
-
-
-@dataclass(frozen=True, slots=True)
-class Market:
-    """The market's clock while it is read."""
-
-    clock: MarketClock
-    close: Callable[[], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What bootstrap has chosen. Callables make what belongs to one tenure only."""
-
-    rules: Rules
-    mode: Mode
-    instance_id: UUID
-    clock: EngineClock
-    gateway: Gateway
-    make_desk: MakeDesk
-    make_control: MakeControl
-    market_clock: Callable[[float | None, Callable[[MarketClock], None]], Market]
-    """The market's clock, given the last market time stored (epoch seconds) and who hears of its changes."""
-    address: Callable[[IbSettings | None], tuple[str, int]]
-    """Host and port of IB, given the address saved by an operator."""
-    trust: Callable[[Login], Awaitable[Trust]]
 
 
 class Tenure:
@@ -416,28 +382,14 @@ class Tenure:
         self._beater.set_interval(seconds)
 
     def _snapshot(self, step: Step) -> dict[str, object]:
-        state = step.state
-        retry_s = self._link.seconds_until_retry()
-        surroundings = Surroundings(
-            daemon_state=str(self._status.state),
+        return picture(
+            step,
+            self._rules,
+            daemon=self._status.state,
             stopping=self._stopping,
-            next_retry_in_s=float(retry_s) if retry_s is not None else None,
-            trading_since_s=state.trading_since_s,
+            retry_s=self._link.seconds_until_retry(),
+            market=self._clock.market,
         )
-        row = snapshot_row(step, self._rules, surroundings)
-        market = self._clock.market
-        moment = market.now() if market is not None else None
-        row["market_clock"] = (
-            None
-            if market is None
-            else {
-                "market": format_utc(moment) if moment is not None else None,
-                "speed": market.speed,
-                "paused": market.paused,
-                "always_open": market.always_open,
-            }
-        )
-        return row
 
     @property
     def _identity(self) -> dict[str, Any]:

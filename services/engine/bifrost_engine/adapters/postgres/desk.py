@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from typing import Any
+
 from bifrost.config import IbPortType, IbSettings
+from bifrost.control import CommandStatus
+from bifrost.db import Connection, DatabaseUnavailable, control_rows
 from bifrost.db.live_rows import Heartbeat, write_heartbeat
 from bifrost.db.queries.status import settings
 from bifrost.db.records import Retention
@@ -15,9 +23,56 @@ from . import restore as restoring
 from .live import write_accounts
 from .store import Store
 
+log = logging.getLogger(__name__)
+
+
+def _accept(conn: Connection, command_id: int, epoch: int) -> None:
+    if control_rows.accept(conn, command_id, epoch) is None:
+        log.error("command %d was carried out although its row was taken or expired meanwhile", command_id)
+
+
+def _finish(conn: Connection, command_id: int, status: str, result: Mapping[str, Any]) -> None:
+    if not control_rows.finish(conn, command_id, status, result) and status == CommandStatus.REFUSED:
+        # Refused after it was begun (a flatten that may not go on): an accepted command can only fail.
+        control_rows.finish(conn, command_id, CommandStatus.FAILED, result)
+
 
 class PostgresDesk(Store):
     """See `bifrost_engine.app.service_ports.Desk`."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._command_rows_due: deque[Callable[[Connection], None]] = deque(maxlen=1000)
+
+    # -- commands
+
+    def accept_command(self, command_id: int) -> None:
+        """Mark a command accepted, before the records of what it does."""
+        self._command_row(lambda conn: _accept(conn, command_id, self.epoch), f"command {command_id}")
+
+    def finish_command(self, command_id: int, status: str, result: Mapping[str, Any]) -> None:
+        """Write what came of a command, after every record handed over before."""
+        answer = dict(result)
+        self._command_row(lambda conn: _finish(conn, command_id, status, answer), f"end of command {command_id}")
+
+    def _command_row(self, write: Callable[[Connection], None], what: str) -> None:
+        """A change of a row of daemon_control; kept and made later when the database is away now."""
+
+        def judge(done: Future[None]) -> None:
+            error = done.exception()
+            if isinstance(error, DatabaseUnavailable):
+                self._command_rows_due.append(write)
+            elif error is not None:
+                log.error("%s was not written: %s", what, error)
+
+        self.submit(write).add_done_callback(judge)
+
+    def _returned(self, conn: Connection) -> None:
+        while self._command_rows_due:
+            self._command_rows_due[0](conn)
+            self._command_rows_due.popleft()
+
+    # -- rows that say how things are now, and reads
 
     def beat(self, beat: Heartbeat) -> None:
         self.put_latest("daemon_heartbeat", lambda conn: write_heartbeat(conn, beat))

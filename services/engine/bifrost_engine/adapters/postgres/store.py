@@ -20,7 +20,6 @@ from functools import partial
 from typing import Any, TypeVar
 
 import psycopg2
-from bifrost.control import CommandStatus
 from bifrost.db import (
     Backoff,
     Connection,
@@ -28,7 +27,6 @@ from bifrost.db import (
     DatabaseUnavailable,
     LeaseLost,
     RecordRefused,
-    control_rows,
     is_connection_lost,
     is_lease_passed,
     records,
@@ -42,17 +40,6 @@ T = TypeVar("T")
 BACKLOG_LIMIT = 10_000
 _BATCH = 500
 _IDLE_CHECK_S = 1.0
-
-
-def _accept(conn: Connection, command_id: int, epoch: int) -> None:
-    if control_rows.accept(conn, command_id, epoch) is None:
-        log.error("command %d was carried out although its row was taken or expired meanwhile", command_id)
-
-
-def _finish(conn: Connection, command_id: int, status: str, result: Mapping[str, Any]) -> None:
-    if not control_rows.finish(conn, command_id, status, result) and status == CommandStatus.REFUSED:
-        # Refused after it was begun (a flatten that may not go on): an accepted command can only fail.
-        control_rows.finish(conn, command_id, CommandStatus.FAILED, result)
 
 
 @dataclass(slots=True)
@@ -99,6 +86,7 @@ class Store:
     ) -> None:
         self._open = open_connection
         self._spool = spool
+        self.epoch = epoch
         self._counter = records.SeqCounter(epoch)
         self._on_change = on_change
         self._on_lease_lost = on_lease_lost
@@ -112,7 +100,6 @@ class Store:
         self._next_attempt = 0.0
         self._spilled = False
         self._lease_lost = False
-        self._command_rows_due: deque[Callable[[Connection], None]] = deque(maxlen=1000)
         self._available: bool | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._run, name="engine-store", daemon=True)
@@ -153,27 +140,6 @@ class Store:
             self._latest[name] = work
             self._wake.notify()
 
-    def accept_command(self, command_id: int) -> None:
-        """Mark a command accepted, before the records of what it does."""
-        self._command_row(lambda conn: _accept(conn, command_id, self._counter.epoch), f"command {command_id}")
-
-    def finish_command(self, command_id: int, status: str, result: Mapping[str, Any]) -> None:
-        """Write what came of a command, after every record handed over before."""
-        answer = dict(result)
-        self._command_row(lambda conn: _finish(conn, command_id, status, answer), f"end of command {command_id}")
-
-    def _command_row(self, write: Callable[[Connection], None], what: str) -> None:
-        """A change of a row of daemon_control; kept and made later when the database is away now."""
-
-        def judge(done: Future[None]) -> None:
-            error = done.exception()
-            if isinstance(error, DatabaseUnavailable):
-                self._command_rows_due.append(write)
-            elif error is not None:
-                log.error("%s was not written: %s", what, error)
-
-        self._submit(write).add_done_callback(judge)
-
     async def call(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` on the writer's connection, after every record handed over before.
 
@@ -182,9 +148,10 @@ class Store:
         DatabaseUnavailable
             While the database is away.
         """
-        return await asyncio.wrap_future(self._submit(work))
+        return await asyncio.wrap_future(self.submit(work))
 
-    def _submit(self, work: Callable[[Connection], T]) -> Future[T]:
+    def submit(self, work: Callable[[Connection], T]) -> Future[T]:
+        """Queue ``work`` on the connection; any thread may wait for the future."""
         call = _Call(work, Future())
         with self._wake:
             self._queue.append(call)
@@ -278,7 +245,7 @@ class Store:
         try:
             self._spilled = False
             report = self._spool.replay(lambda record: self._apply(conn, record))
-            self._finish_what_waited(conn)
+            self._returned(conn)
         except LeaseLost as error:
             self._lose_lease(error)
             return False
@@ -295,10 +262,8 @@ class Store:
     def _apply(self, conn: Connection, record: SpoolRecord) -> None:
         records.apply_record(conn, record)
 
-    def _finish_what_waited(self, conn: Connection) -> None:
-        while self._command_rows_due:
-            self._command_rows_due[0](conn)
-            self._command_rows_due.popleft()
+    def _returned(self, conn: Connection) -> None:
+        """The database is back and the spool replayed: what else waited for it may be written here."""
 
     def _write(self, batch: list[_Record]) -> None:
         conn = self._conn
