@@ -23,12 +23,12 @@ function drawVerdict(told) {
   setText(byId("lamp-mark"), MARKS[lamp]);
   const running = told.daemon_heartbeat.daemon_alive;
   setText(byId("verdict"), lamp === "red" && running ? "Blocked" : VERDICTS[lamp]);
-  setText(byId("one-line"), f.sentence(f.reason(told.one_line || "")).replace(/[.]?$/, "."));
+  // With reasons the first of them is the line and the others follow; without, the line says what is being done.
+  const [first, ...others] = told.block_reasons;
+  setText(byId("one-line"), f.sentence(f.reason(first ?? told.one_line ?? "")).replace(/[.]?$/, "."));
   // What is no longer written is shown as the last known, not as the present.
   const present = running && (told.status_age_s === null || told.status_age_s <= told.daemon_heartbeat.limit_s);
   for (const id of ["tiles", "gauge-box"]) byId(id).classList.toggle("last-known", !present);
-  // The first reason stands in the line above already when it is the line.
-  const others = told.block_reasons.filter((text) => text !== told.one_line);
   draw(byId("reasons"), others, (reasons) => reasons.map((text) => h("li", { class: "chip", title: text, text: f.reason(text) })));
   document.title = `${told.status?.symbol ?? "Bifrost"} · ${byId("verdict").textContent}`;
 }
@@ -125,7 +125,7 @@ function drawTiles(told) {
   const data = [
     ["Spot", f.dollars(status.spot), status.bid === null || status.ask === null ? "no two-sided quote" : `${f.money(status.bid)} × ${f.money(status.ask)}${spread}`],
     ["Day P&L", f.dollars(status.daily_pnl, 2, true), details.trading_day ? `since ${typeof details.trading_day === "string" ? details.trading_day : details.trading_day.day ?? ""}` : "trading day", f.trend(status.daily_pnl)],
-    ["Hedges today", f.quantity(status.daily_hedge_count), last?.side ? `last ${last.side} ${f.quantity(last.quantity)} @ ${f.money(last.price)}` : status.daily_hedge_count ? "orders sent" : "none yet"],
+    ["Hedges today", f.quantity(status.daily_hedge_count), last?.spot ? `last at ${f.dollars(last.spot)}` : status.daily_hedge_count ? "orders sent" : "none yet"],
     ["Own stock", `${f.quantity(details.ledger_shares ?? status.stock_position)} sh`, typeof details.stock_in_scope === "number" ? `in scope ${f.quantity(details.stock_in_scope)}` : `position ${f.quantity(status.stock_position)}`],
     ["Option legs", f.quantity(status.option_legs_count), (details.legs ?? []).length ? `${f.quantity(details.legs.reduce((sum, leg) => sum + Math.abs(leg.quantity ?? 0), 0))} contracts` : "managed"],
     ["Trading", f.words(machines.trading ?? status.trading_state ?? "–"), f.words(machines.hedge ?? status.hedge_state)],
@@ -167,7 +167,9 @@ function drawEngine(told) {
 }
 
 const ORDER = { blocked: 0, degraded: 1, ok: 3 };
-const rank = (check) => (check.kind === "pacing" && check.state !== "ok" ? 2 : ORDER[check.state]);
+// A pacing gate never fails a check: it waits, and says for how long.
+const waits = (check) => check.kind === "pacing" && (check.state !== "ok" || check.remaining_s > 0 || (check.reason && check.reason !== "ok"));
+const rank = (check) => (waits(check) ? 2 : ORDER[check.state]);
 
 function drawChecks(checks) {
   const failing = checks.filter((check) => check.state !== "ok" && check.kind !== "pacing").length;
@@ -180,11 +182,11 @@ function checkRow(check) {
   const pacing = check.kind === "pacing";
   const remaining = pacing && check.remaining_s ? `${f.number(check.remaining_s, 0)} s left` : "";
   const limit = check.limit === null || check.limit === undefined ? "" : ` / ${f.observed(check.limit)}`;
-  return h("li", { class: `check-row ${check.state} ${pacing ? "pacing" : ""}` },
+  return h("li", { class: `check-row ${check.state} ${waits(check) ? "waits" : ""}` },
     h("span", { class: "dot", "aria-hidden": "true" }),
     h("span", { class: "check-name" }, f.words(check.name), pacing ? h("span", { class: "tag", text: "pacing" }) : null,
       h("span", { class: "sr", text: `: ${check.state}` })),
     h("span", { class: "check-value num", text: f.observed(check.observed) + limit }),
-    check.state !== "ok" && (check.reason || remaining)
+    (check.state !== "ok" || waits(check)) && (check.reason || remaining)
       ? h("span", { class: "check-reason", text: [check.reason ? f.reason(check.reason) : "", remaining].filter(Boolean).join(" · ") }) : null);
 }
