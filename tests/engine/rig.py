@@ -36,7 +36,11 @@ T = TypeVar("T")
 
 def rules(*, always_open: bool = True, **keys: Any) -> Rules:
     """Rules from the defaults and dotted keys (``gates__guard__risk__on_breaker='halt'``)."""
-    overrides = {"gates.guard.risk.paper_trade": False, "clock.source": "wall", "gates.guard.risk.max_position_shares": 5000}
+    overrides = {
+        "gates.guard.risk.paper_trade": False,
+        "clock.source": "wall",
+        "gates.guard.risk.max_position_shares": 5000,
+    }
     overrides |= {name.replace("__", "."): value for name, value in keys.items()}
     loaded = load_config(None, env={}, overrides=overrides)
     return Rules(loaded.config, loaded.hash, TradingCalendar(always_open=always_open))
@@ -109,7 +113,8 @@ class Rig:
         self.spot = spot
         quotes = [Quote(STOCK, spot - spread / 2, spot + spread / 2, 500, 500, spot, self.wall_s)]
         for key in self.legs:
-            quotes.append(Quote(key, 5.40, 5.60, 50, 50, 5.5, self.wall_s, model_iv_annual=0.35, model_wall_s=self.wall_s))
+            model = {"model_iv_annual": 0.35, "model_wall_s": self.wall_s}
+            quotes.append(Quote(key, 5.40, 5.60, 50, 50, 5.5, self.wall_s, **model))
         return self.send(ev.QuotesChanged(self.at, tuple(quotes), self.wall_s, self.wall_s))
 
     def start(self) -> None:
@@ -147,19 +152,18 @@ class Rig:
 
     def _order(self, intent: OrderIntent, status: str, completed: bool = False) -> BrokerOrder:
         filled = sum(e.quantity for e in self.executions if e.order_ref == intent.order_ref)
-        return BrokerOrder(
-            intent.order_ref, ACCOUNT, STOCK, intent.side, intent.quantity, filled, status, 7001, 101, 1, None, completed
-        )
+        identity = (intent.order_ref, ACCOUNT, STOCK, intent.side, intent.quantity)
+        return BrokerOrder(*identity, filled, status, 7001, 101, 1, None, completed)
 
     # ------------------------------------------------------------ the broker
 
     def status(self, order_ref: str, status: str, filled: float = 0.0) -> None:
         intent = self.broker.get(order_ref) or self.completed[order_ref][0]
-        self.send(
-            ev.OrderStatusReported(self.at, order_ref, status, filled, intent.quantity - filled, None, 7001, 101)
-        )
+        self.send(ev.OrderStatusReported(self.at, order_ref, status, filled, intent.quantity - filled, None, 7001, 101))
 
-    def fill(self, order_ref: str, quantity: int | None = None, price: float | None = None, *, tell: bool = True) -> Execution:
+    def fill(
+        self, order_ref: str, quantity: int | None = None, price: float | None = None, *, tell: bool = True
+    ) -> Execution:
         """Fill at the broker; ``tell`` False keeps the engine in the dark."""
         intent = self.broker[order_ref]
         done = sum(e.quantity for e in self.executions if e.order_ref == order_ref)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-
 from bifrost_engine.domain import effects as fx
 from bifrost_engine.domain import events as ev
 from bifrost_engine.domain.machines.hedge import HedgeState
 from bifrost_engine.domain.machines.trading import TradingState
 from bifrost_engine.domain.words import IntentState, OrderErrorKind, OrderType, Side
+
 from tests.engine.rig import ACCOUNT, STOCK, Rig, rules
 
 

@@ -7,6 +7,7 @@ from bifrost_engine.domain import effects as fx
 from bifrost_engine.domain import events as ev
 from bifrost_engine.domain.machines.hedge import HedgeState
 from bifrost_engine.domain.words import Execution, IntentState, Side
+
 from tests.engine.rig import ACCOUNT, CALL, PUT, STOCK, Rig, rules
 from tests.engine.test_decide_orders import quick_rig
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from bifrost_engine.domain.machines import daemon, hedge, trading
 from bifrost_engine.domain.machines.diagrams import MACHINES, document
 from bifrost_engine.domain.machines.hedge import HEDGE_MACHINE, HedgeEvent, HedgeState

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 
+from bifrost_engine.domain import effects as fx
+from bifrost_engine.domain import events as ev
+from bifrost_engine.domain.machines.hedge import LIVE, HedgeState
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from bifrost_engine.domain import effects as fx
-from bifrost_engine.domain import events as ev
-from bifrost_engine.domain.machines.hedge import LIVE, HedgeState
 from tests.engine.rig import STOCK, Rig, rules
 
 
