@@ -50,6 +50,7 @@ class Hours:
     def __init__(self, always_open: bool = False) -> None:
         self.always_open = always_open
         self._cache: dict[date, MarketSession | None] = {}
+        self._last_trading: dict[date, float] = {}
 
     def session(self, day: date) -> MarketSession | None:
         """The session of ``day``, None on a day without one."""
@@ -106,9 +107,13 @@ class Hours:
 
     def last_trading_s(self, expiry: date) -> float:
         """Close of the last exchange session on or before ``expiry`` (Saturday expiries before 2015 end on Friday)."""
+        known = self._last_trading.get(expiry)
+        if known is not None:
+            return known
         for back in range(_LOOK_DAYS):
             session = self.exchange_session(expiry - timedelta(days=back))
             if session is not None:
+                self._last_trading[expiry] = session.close_s
                 return session.close_s
         raise ValueError(f"no session in the {_LOOK_DAYS} days before expiry {expiry}")
 

@@ -18,10 +18,12 @@ from bifrost_simulator.market.listing import expiries_listed, strike_step, strik
 from bifrost_simulator.market.tree import tree_values
 
 _KEEP_DAYS = 4
+_BATCH = 500  # trees valued at once: more would only need more memory
 _YEAR_S = 365.0 * 86400.0
 _OPTION_TICK_EDGE = 3.0
 _TRADE_BLOCK_S = 120.0
 _SIZE_BLOCK_S = 2.0
+_JUST_BEFORE_S = 1e-3  # a bar ends before its last moment
 _OVERNIGHT_SHARE = 0.3  # of a session's volatility
 
 
@@ -127,7 +129,7 @@ class GeneratedMarket:
         for session in self._sessions(start_s, until):
             tape = self.tape(session)
             first = tape.index(max(start_s, session.open_s))
-            last = tape.index(min(until, session.close_s))
+            last = tape.index(min(until, session.close_s) - _JUST_BEFORE_S)
             indices = self._sample(key, first, last, bar_s, tape)
             times = np.asarray(session.open_s + indices * tape.tick_s, dtype=np.float64)
             prices, sizes = self._series(key, tape, indices, what)
@@ -243,60 +245,67 @@ class GeneratedMarket:
         if bool(tape.halted[i]):
             return [Quote(halted=True, version=self._version()) for _ in keys]
         prices = self._prices(keys, tape, i)
-        return [self._option_quote(key, float(price)) for key, price in zip(keys, prices, strict=True)]
+        block = int(i * tape.tick_s / _TRADE_BLOCK_S)
+        self._refresh_trades(keys, block)
+        self._refresh_closes(keys)
+        return [self._option_quote(key, float(price), block) for key, price in zip(keys, prices, strict=True)]
 
-    def _option_quote(self, key: ContractKey, price: float) -> Quote:
+    def _option_quote(self, key: ContractKey, price: float, trade_block: int) -> Quote:
         tape, i = self._tape, self._i
         bid, ask = _touch(price, float(tape.widen[i]))
-        seconds = i * tape.tick_s
-        block = int(seconds / _SIZE_BLOCK_S)
-        noise = _noise(self._seed, key, tape.session.day, block)
-        trade_block = int(seconds / _TRADE_BLOCK_S)
+        noise = _noise(self._seed, key, tape.session.day, int(i * tape.tick_s / _SIZE_BLOCK_S))
         return Quote(
             bid=bid,
             ask=ask,
             bid_size=float(5 + int(75 * noise)) if bid > 0 else 0.0,
             ask_size=float(5 + int(75 * (1 - noise))),
-            last=self._last_trade(key, trade_block),
+            last=self._last_trades[key][1],
             last_size=float(1 + trade_block % 9),
             last_time_s=tape.session.open_s + trade_block * _TRADE_BLOCK_S,
-            close=self._option_close(key),
+            close=self._closes[key][1],
             volume=float(5 * (trade_block + 1)),
             version=self._version(),
         )
 
-    def _option_close(self, key: ContractKey) -> float:
-        """Yesterday's settlement: the middle of the last touch."""
-        before = self._hours.before(self._tape.session.day)
-        known = self._closes.get(key)
-        if known is None or known[0] != before.day:
-            tape = self.tape(before)
-            bid, ask = _touch(float(self._prices([key], tape, len(tape.spot) - 1)[0]), 1.0)
-            known = (before.day, round(0.5 * (max(bid, 0.0) + ask), 2))
-            self._closes[key] = known
-        return known[1]
+    def _refresh_closes(self, keys: Sequence[ContractKey]) -> None:
+        """Yesterday's settlement of each: the middle of the last touch."""
+        day = self._tape.session.day
+        stale = [key for key in keys if self._closes.get(key, (None, 0.0))[0] != day]
+        if not stale:
+            return
+        tape = self.tape(self._hours.before(day))
+        for key, price in zip(stale, self._prices(stale, tape, len(tape.spot) - 1), strict=True):
+            bid, ask = _touch(float(price), 1.0)
+            self._closes[key] = (day, round(0.5 * (max(bid, 0.0) + ask), 2))
 
-    def _last_trade(self, key: ContractKey, block: int) -> float:
-        """Price of the last made-up trade: one of the touches at the beginning of the two-minute block."""
+    def _refresh_trades(self, keys: Sequence[ContractKey], block: int) -> None:
+        """Price of the last made-up trade of each: one of the touches at the beginning of the two-minute block."""
         stamp = self._tape.session.day.toordinal() * 10_000 + block
-        known = self._last_trades.get(key)
-        if known is None or known[0] != stamp:
-            i = self._tape.index(self._tape.session.open_s + block * _TRADE_BLOCK_S)
-            bid, ask = _touch(float(self._prices([key], self._tape, i)[0]), 1.0)
-            known = (stamp, ask if bid <= 0 or _noise(key, stamp) < 0.5 else bid)
-            self._last_trades[key] = known
-        return known[1]
+        stale = [key for key in keys if self._last_trades.get(key, (-1, 0.0))[0] != stamp]
+        if not stale:
+            return
+        i = self._tape.index(self._tape.session.open_s + block * _TRADE_BLOCK_S)
+        for key, price in zip(stale, self._prices(stale, self._tape, i), strict=True):
+            bid, ask = _touch(float(price), 1.0)
+            self._last_trades[key] = (stamp, ask if bid <= 0 or _noise(key, stamp) < 0.5 else bid)
 
     def _prices(self, keys: Sequence[ContractKey], tape: DayTape, i: int) -> Floats:
+        """Model values of many contracts at one lattice point."""
+        return self._values(keys, tape, [i] * len(keys))
+
+    def _values(self, keys: Sequence[ContractKey], tape: DayTape, indices: Sequence[int]) -> Floats:
+        """Model value of each contract at its own lattice point."""
         p = self.parameters
-        now_s = tape.session.open_s + i * tape.tick_s
-        spot = float(tape.spot[i])
-        years = np.array([self._years(key, now_s) for key in keys])
-        sigmas = np.array([self._smile(k, spot, float(t), tape, i) for k, t in zip(keys, years, strict=True)])
+        spots = tape.spot[np.asarray(indices)]
+        moments = [tape.session.open_s + i * tape.tick_s for i in indices]
+        years = [self._years(key, moment) for key, moment in zip(keys, moments, strict=True)]
+        sigmas = [
+            self._smile(key, float(spot), t, tape, i)
+            for key, spot, t, i in zip(keys, spots, years, indices, strict=True)
+        ]
         strikes = np.array([key.strike for key in keys])
         calls = np.array([key.right == "C" for key in keys])
-        spots = np.full(len(keys), spot)
-        return tree_values(spots, strikes, years, p.rate, p.dividend_yield, sigmas, calls).price
+        return tree_values(spots, strikes, np.array(years), p.rate, p.dividend_yield, np.array(sigmas), calls).price
 
     def _smile(self, key: ContractKey, spot: float, years: float, tape: DayTape, i: int) -> float:
         """Implied volatility by log moneyness over the square root of time; wings are held within reason."""
@@ -331,7 +340,8 @@ class GeneratedMarket:
                 traded = np.diff(tape.volume, prepend=0)[indices].astype(np.float64)
                 return tape.last_c[indices] / 100, traded
         else:
-            values = [float(self._prices([key], tape, int(i))[0]) for i in indices]
+            parts = [indices[n : n + _BATCH] for n in range(0, len(indices), _BATCH)]
+            values = [float(v) for part in parts for v in self._values([key] * len(part), tape, part.tolist())]
             touches = [_touch(value, float(tape.widen[i])) for value, i in zip(values, indices, strict=True)]
             bid = np.array([max(0.0, touch[0]) for touch in touches])
             ask = np.array([touch[1] for touch in touches])

@@ -1,8 +1,9 @@
 """American and European option values on a binomial tree, for a whole chain at once.
 
 Leisen and Reimer's tree ("Binomial models for option valuation", Applied Mathematical Finance 3, 1996) with the
-Peizer-Pratt inversion: with an odd number of steps its error falls with the square of the steps, so 51 steps give a
-tenth of a cent. This is the simulator's own model on purpose: the desk has another, and each tests the other.
+Peizer-Pratt inversion: with an odd number of steps its error falls with the square of the steps, so 51 steps give half
+a cent; puts deep in the money come out up to 0.1 % cheap, because they are exercised at 51 moments only. This is the
+simulator's own model on purpose: the desk has another, and each tests the other.
 """
 
 from __future__ import annotations
