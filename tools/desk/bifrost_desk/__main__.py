@@ -3,31 +3,35 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 from pathlib import Path
 
 import psutil
+import psycopg2
 from bifrost import paths
+from bifrost.db.errors import DatabaseError
 
-from . import logs, ports
-from .plan import DeskPlan, PlanError, make_plan
-from .run import guarded, home_lock, token_link
+from . import home, logs
+from .plan import Place, PlanError, locate, make_plan
+from .ports import PortError
+from .run import run, token_link
+from .supervision import SupervisionError
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; its exit code is the result."""
+    """Run one command; its exit code is the result. Every expected failure is one message."""
     args = _parser().parse_args(argv)
     try:
         if args.command == "reset" and args.all:
-            return reset_all(yes=args.yes)
-        scenario = Path(args.scenario) if args.scenario else None
-        plan = make_plan(scenario, without=frozenset(getattr(args, "without", None) or ()))
-        return int(_COMMANDS[args.command](plan, args))
-    except (PlanError, ports.PortError) as error:
+            return _remove(home.homes_below(paths.repository_root() / ".bifrost"), yes=args.yes)
+        return int(_COMMANDS[args.command](locate(args.scenario, tws=args.tws), args))
+    except (PlanError, PortError, SupervisionError, DatabaseError) as error:
         print(f"desk: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except psycopg2.Error as error:
+        print(f"desk: the database refused: {str(error).strip()}", file=sys.stderr)
+        return 1
+    except (KeyboardInterrupt, BrokenPipeError):
         return 0
 
 
@@ -43,7 +47,8 @@ def _parser() -> argparse.ArgumentParser:
         ("where", "print the folder of this scenario's state"),
     ):
         command = commands.add_parser(name, help=help_text)
-        command.add_argument("--scenario", default="", help="scenario file or name (config/scenarios)")
+        command.add_argument("--scenario", default="", help="scenario file, or the name of one in config/scenarios")
+        command.add_argument("--tws", default="", metavar="HOST:PORT", help="a real TWS instead of the simulator")
         if name == "run":
             command.add_argument("--without", action="append", choices=["simulator", "pricer"], help="leave one out")
         if name == "logs":
@@ -56,83 +61,67 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(plan: DeskPlan, args: argparse.Namespace) -> int:
-    return guarded(plan)
+def _run(place: Place, args: argparse.Namespace) -> int:
+    return run(make_plan(place, frozenset(args.without or ())))
 
 
-def _token(plan: DeskPlan, args: argparse.Namespace) -> int:
-    print(token_link(plan))
+def _token(place: Place, args: argparse.Namespace) -> int:
+    print(token_link(make_plan(place)))
     return 0
 
 
-def _logs(plan: DeskPlan, args: argparse.Namespace) -> int:
-    path = plan.logs / f"{args.service}.jsonl"
-    if not path.is_file() and not args.follow:
-        print(f"desk: no log of {args.service} yet in {plan.logs}", file=sys.stderr)
+def _logs(place: Place, args: argparse.Namespace) -> int:
+    return logs.show(place.logs / f"{args.service}.jsonl", last=args.lines, follow=args.follow)
+
+
+def _ps(place: Place, args: argparse.Namespace) -> int:
+    pid = home.running_pid(place.home)
+    if pid is None or not psutil.pid_exists(pid):
+        print(f"no desk runs on {place.home}")
         return 1
-    for line in logs.lines(path, last=args.lines, follow=args.follow):
-        print(logs.readable(line.rstrip("\n")), flush=True)
+    print(f"{'launcher':10} pid {pid:<8} {place.home}")
+    for child in psutil.Process(pid).children(recursive=True):
+        name = _service_name(child)
+        if name:
+            print(f"{name:10} pid {child.pid:<8} {child.status()}, {child.memory_info().rss / 1e6:.0f} MB")
     return 0
 
 
-def _ps(plan: DeskPlan, args: argparse.Namespace) -> int:
-    lock = plan.home / "desk.lock"
-    pid = lock.read_text(encoding="utf-8").strip() if lock.is_file() else ""
-    if not pid or not psutil.pid_exists(int(pid)):
-        print(f"no desk runs on {plan.home}")
-        return 1
-    print(f"launcher  pid {pid}  {plan.address}")
-    for child in psutil.Process(int(pid)).children(recursive=True):
-        command = child.cmdline()
-        if "-m" in command and "run" in command:
-            print(f"{command[command.index('-m') + 1].removeprefix('bifrost_'):9} pid {child.pid}  {child.status()}")
-        elif command and Path(command[0]).name == "postgres" and "-D" in command:
-            print(f"{'postgres':9} pid {child.pid}  {child.status()}")
+def _service_name(process: psutil.Process) -> str:
+    command = process.cmdline()
+    if "-m" in command and "run" in command:
+        return str(command[command.index("-m") + 1].removeprefix("bifrost_"))
+    return "postgres" if command and Path(command[0]).name == "postgres" and "-D" in command else ""
+
+
+def _where(place: Place, args: argparse.Namespace) -> int:
+    print(place.home)
     return 0
 
 
-def _where(plan: DeskPlan, args: argparse.Namespace) -> int:
-    print(plan.home)
-    return 0
+def _reset(place: Place, args: argparse.Namespace) -> int:
+    return _remove([place.home] if (place.home / home.LOCK).exists() else [], yes=args.yes)
 
 
-def _reset(plan: DeskPlan, args: argparse.Namespace) -> int:
-    return _remove([plan.home], yes=args.yes, keep_scenarios=True)
-
-
-def reset_all(*, yes: bool) -> int:
-    """Remove the state of every scenario."""
-    return _remove([paths.repository_root() / ".bifrost"], yes=yes, keep_scenarios=False)
-
-
-def _remove(homes: list[Path], *, yes: bool, keep_scenarios: bool) -> int:
-    existing = [home for home in homes if home.is_dir()]
-    if not existing:
+def _remove(homes: list[Path], *, yes: bool) -> int:
+    if not homes:
         print("nothing to remove")
         return 0
-    print("This removes database, simulated account, logs and secrets in:", *existing, sep="\n  ")
-    if not yes and input("Type yes to go on: ").strip() != "yes":
-        print("nothing removed")
-        return 1
-    for home in existing:
-        with home_lock(home):
-            for entry in home.iterdir():
-                if keep_scenarios and entry.name == "scenarios":
-                    continue
-                shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
-    _remove_moved_data(existing)
+    for place in homes:
+        if home.running_pid(place) is not None:
+            raise home.AlreadyRunning(f"a desk runs on {place}: stop it first")
+    print("This removes database, simulated account, logs and secrets in:", *homes, sep="\n  ")
+    if not yes:
+        if not sys.stdin.isatty():
+            print("nothing removed: confirm with YES=1", file=sys.stderr)
+            return 1
+        if input("Type yes to go on: ").strip() != "yes":
+            print("nothing removed")
+            return 1
+    for place in homes:
+        home.remove(place)
     print("removed")
     return 0
-
-
-def _remove_moved_data(homes: list[Path]) -> None:
-    """The cluster of a home that its server's user could not reach lies elsewhere: it goes, too."""
-    from bifrost.db.system_user import moved_dir
-
-    for home in homes:
-        moved = moved_dir(home / "postgres")
-        if moved is not None and moved.is_dir():
-            shutil.rmtree(moved)
 
 
 _COMMANDS = {"run": _run, "token": _token, "logs": _logs, "ps": _ps, "reset": _reset, "where": _where}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import psutil
@@ -12,58 +12,59 @@ import psutil
 
 @dataclass(frozen=True, slots=True)
 class PortPlan:
-    """One listening port of the desk on 127.0.0.1."""
+    """One listening port of the desk and the variable that moves it."""
 
     what: str
     variable: str
+    host: str
     port: int
-
-
-PLAN = (
-    ("monitor (page and API)", "MONITOR_PORT", 8000),
-    ("simulated IB Gateway", "SIM_PORT", 4002),
-    ("simulator's admin API", "SIM_ADMIN_PORT", 4010),
-    ("PostgreSQL", "BIFROST_PG_PORT", 54320),
-)
 
 
 class PortError(Exception):
     """A port cannot be used; the message names it, its holder and the remedy."""
 
 
-def plan(env: Mapping[str, str]) -> dict[str, PortPlan]:
-    """The ports by variable, as the environment sets them."""
-    ports = {}
-    for what, variable, default in PLAN:
-        text = env.get(variable, "").strip() or str(default)
-        if not text.isdecimal() or not 1 <= int(text) <= 65535:
-            raise PortError(f"{variable}={text} is not a port (1 to 65535)")
-        ports[variable] = PortPlan(what, variable, int(text))
+def port_of(variable: str, text: str, default: int) -> int:
+    """The port that ``variable`` names, ``default`` when it is empty."""
+    text = text.strip() or str(default)
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise PortError(f"{variable}={text} is not a port: write a number from 1 to 65535")
+    return int(text)
+
+
+def one_each(wanted: Iterable[PortPlan]) -> tuple[PortPlan, ...]:
+    """The plan itself; PortError when two listeners want the same port."""
     taken: dict[int, PortPlan] = {}
-    for entry in ports.values():
+    for entry in wanted:
         other = taken.setdefault(entry.port, entry)
         if other is not entry:
-            raise PortError(f"{other.variable} and {entry.variable} are both {entry.port}: give each its own port")
-    return ports
+            raise PortError(
+                f"{other.variable} and {entry.variable} both give port {entry.port}: "
+                f"{other.what} and {entry.what} need one each"
+            )
+    return tuple(taken.values())
 
 
 def check_free(ports: Iterable[PortPlan]) -> None:
-    """Raise PortError when any of the ports is in use."""
+    """Raise PortError naming every port that is in use, its holder, and the variable that changes it."""
     problems = [problem for entry in ports if (problem := _problem(entry))]
     if problems:
         raise PortError("\n".join(problems))
 
 
 def _problem(entry: PortPlan) -> str:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+    family = socket.AF_INET6 if ":" in entry.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        # As the servers do: connections of the last run that linger in TIME_WAIT are no obstacle.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", entry.port))
+            probe.bind((entry.host, entry.port))
         except OSError as error:
-            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
-                raise
-            held = holder(entry.port) if error.errno == errno.EADDRINUSE else "the system reserves it"
-            return f"port {entry.port} for the {entry.what} is taken ({held}): free it or set {entry.variable}"
+            reason = {
+                errno.EADDRINUSE: f"is taken ({holder(entry.port)}): free it or set",
+                errno.EACCES: "is reserved by the system: choose one above 1023 with",
+            }.get(error.errno or 0, f"cannot be opened on {entry.host} ({error.strerror}): see")
+            return f"port {entry.port} for {entry.what} {reason} {entry.variable}"
     return ""
 
 

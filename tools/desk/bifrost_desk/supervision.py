@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
+import functools
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 import xmlrpc.client
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
 from supervisor.xmlrpc import SupervisorTransport
 
-_PR_SET_PDEATHSIG = 1
-#: What supervisord itself needs of our environment; each program brings its own.
-_KEPT = ("PATH", "HOME", "LANG", "TZ", "LD_LIBRARY_PATH")
-_STOPPED = frozenset({"STOPPED", "EXITED", "FATAL", "BACKOFF"})
+from .terminal import die_with_parent
 
 
 class SupervisionError(Exception):
@@ -44,7 +43,7 @@ def program(
     variables = ",".join(f'{key}="{_quoted(value)}"' for key, value in sorted(env.items()))
     lines = [
         f"[program:{name}]",
-        f"command={_percent(shlex.join(command))}",
+        f"command={_percent(shlex.join([*_leash(stop_signal), *command]))}",
         f"environment={variables}",
         f"priority={order}",
         f"autostart={'true' if autostart else 'false'}",
@@ -64,31 +63,57 @@ def program(
     return "\n".join(lines) + "\n"
 
 
+def _leash(stop_signal: str) -> list[str]:
+    """A prefix by which a process is asked to end when its supervisord dies, where the system has one."""
+    return ["setpriv", "--pdeathsig", stop_signal] if _has_setpriv() else []
+
+
+@functools.cache
+def _has_setpriv() -> bool:
+    if not sys.platform.startswith("linux") or shutil.which("setpriv") is None:
+        return False
+    return subprocess.run(["setpriv", "--pdeathsig", "TERM", "true"], capture_output=True, check=False).returncode == 0
+
+
 def _percent(text: str) -> str:
     return text.replace("%", "%%")
 
 
 def _quoted(text: str) -> str:
-    return _percent(text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " "))
+    return _percent(text.replace("\\", "\\\\").replace('"', '\\"'))
 
 
 class Supervisor:
-    """One supervisord, spoken to over a socket in a private folder. Dies with the launcher on Linux."""
+    """One supervisord, spoken to over a socket in a private folder.
 
-    def __init__(self, home: Path, sections: list[str]) -> None:
-        self.home = home
+    It dies with the launcher on Linux, and its programs with it, so a killed launcher leaves nothing behind.
+
+    Parameters
+    ----------
+    logs : Path
+        Where its own log goes.
+    env : Mapping[str, str]
+        Environment of every program; each section adds to it.
+    sections : list of str
+        What :func:`program` wrote.
+    """
+
+    def __init__(self, logs: Path, env: Mapping[str, str], sections: list[str]) -> None:
+        self._env = dict(env)
         # The path of a Unix socket is limited to about 100 characters: the home may lie deeper than that.
         self._folder = Path(tempfile.mkdtemp(prefix="bifrost-desk-"))
         self._socket = self._folder / "supervisor.sock"
         self._config = self._folder / "supervisord.conf"
         self._config.touch(0o600)
-        self._config.write_text(self._head() + "\n".join(sections), encoding="utf-8")
+        self._config.write_text(self._head(logs) + "\n".join(sections), encoding="utf-8")
         self._process: subprocess.Popen[bytes] | None = None
+        self._programs: dict[str, psutil.Process] = {}
 
-    def _head(self) -> str:
+    def _head(self, logs: Path) -> str:
+        user = "user=root\n" if os.geteuid() == 0 else ""  # without it every start as root logs a warning
         return (
-            "[supervisord]\nnodaemon=true\nsilent=true\n"
-            f"logfile={_percent(str(self.home / 'logs' / 'supervisord.log'))}\n"
+            f"[supervisord]\nnodaemon=true\nsilent=true\n{user}"
+            f"logfile={_percent(str(logs / 'supervisord.log'))}\n"
             f"logfile_maxbytes=1MB\npidfile={self._folder / 'supervisord.pid'}\nchildlogdir={self._folder}\n"
             "[rpcinterface:supervisor]\n"
             "supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface\n"
@@ -100,8 +125,8 @@ class Supervisor:
         transport = SupervisorTransport(None, None, f"unix://{self._socket}")
         return xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport).supervisor
 
-    def start(self, limit_s: float = 15.0) -> None:
-        """Start supervisord and wait until it answers."""
+    def start(self, lock: int, limit_s: float = 15.0) -> None:
+        """Start supervisord, which holds the descriptor ``lock`` as long as it lives, and wait until it answers."""
         command = [sys.executable, "-c", "from supervisor.supervisord import main; main()", "-c", str(self._config)]
         self._process = subprocess.Popen(
             command,
@@ -110,14 +135,15 @@ class Supervisor:
             stderr=subprocess.STDOUT,
             # Ctrl-C must reach the launcher alone: it stops the processes in their order.
             start_new_session=True,
-            preexec_fn=_end_with_launcher(),  # noqa: PLW1509  (one prctl, no locks)
-            env={name: os.environ[name] for name in _KEPT if name in os.environ},
+            preexec_fn=lambda: die_with_parent(signal.SIGTERM),  # noqa: PLW1509  (one prctl, no locks)
+            pass_fds=(lock,),
+            env=self._env,
         )
         deadline = time.monotonic() + limit_s
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
                 output = self._process.stdout.read().decode(errors="replace") if self._process.stdout else ""
-                raise SupervisionError(f"supervisord ended at once: {output.strip().splitlines()[-1:] or 'no message'}")
+                raise SupervisionError(f"supervisord ended at once: {output.strip() or 'no message'}")
             with contextlib.suppress(OSError, xmlrpc.client.Error):
                 self._rpc.getState()
                 return
@@ -130,19 +156,25 @@ class Supervisor:
 
     def start_program(self, name: str) -> None:
         """Start one program without waiting for it to stay up: restarts are supervisord's business."""
-        with contextlib.suppress(xmlrpc.client.Fault):
+        with contextlib.suppress(xmlrpc.client.Fault, OSError):
             self._rpc.startProcess(name, False)
 
     def states(self) -> dict[str, Mapping[str, Any]]:
         """Program name to supervisord's information on it; empty when supervisord is gone."""
         try:
-            return {info["name"]: info for info in self._rpc.getAllProcessInfo()}
+            states = {info["name"]: info for info in self._rpc.getAllProcessInfo()}
         except (OSError, xmlrpc.client.Error):
             return {}
+        for name, info in states.items():
+            if info["pid"]:
+                with contextlib.suppress(psutil.Error):
+                    self._programs[name] = psutil.Process(info["pid"])
+        return states
 
     def stop(self, limit_s: float = 60.0) -> bool:
         """Stop every program, the last started first, then supervisord. Returns whether all ended in time."""
         if self._process is None:
+            self._clean()
             return True
         if self.alive:
             with contextlib.suppress(OSError, xmlrpc.client.Error):
@@ -156,29 +188,21 @@ class Supervisor:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-            return False
         finally:
             self._clean()
-        return True
+        return self._end_orphans()
+
+    def _end_orphans(self, limit_s: float = 20.0) -> bool:
+        """End what outlived a supervisord that was killed; False when one had to be killed, too."""
+        orphans = [process for process in self._programs.values() if process.is_running()]
+        for process in orphans:
+            with contextlib.suppress(psutil.Error):
+                process.terminate()
+        _, stubborn = psutil.wait_procs(orphans, timeout=limit_s)
+        for process in stubborn:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        return not stubborn
 
     def _clean(self) -> None:
-        for path in self._folder.iterdir():
-            path.unlink(missing_ok=True)
-        self._folder.rmdir()
-
-
-def settled(states: Mapping[str, Mapping[str, Any]], names: list[str]) -> bool:
-    """Whether every one of ``names`` is down."""
-    return all(states.get(name, {}).get("statename", "STOPPED") in _STOPPED for name in names)
-
-
-def _end_with_launcher() -> Callable[[], None] | None:
-    """On Linux the kernel tells supervisord when the launcher dies, so a killed launcher leaves nothing behind."""
-    if not sys.platform.startswith("linux"):
-        return None
-    libc = ctypes.CDLL(None, use_errno=True)
-
-    def ask_kernel() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-    return ask_kernel
+        shutil.rmtree(self._folder, ignore_errors=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pwd
+import secrets
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -49,27 +50,48 @@ def can(user: SystemUser, test: str, path: Path) -> bool:
 def reachable_private_dir(folder: Path, user: SystemUser | None, notes: list[str]) -> Path:
     """Make ``folder`` with 0700 for the server; elsewhere, and noted, where its user cannot get there.
 
-    The other place depends on the path alone, so that the next start finds the same data.
+    The other place has a random name, kept in a file beside ``folder`` (:func:`moved_note`): the next start finds the
+    same data, and another checkout at the same path never meets data whose password it does not have.
     """
     if folder.is_dir() and any(folder.iterdir()) and not (folder / "PG_VERSION").is_file():
         # Somebody's files: they are not ours to hand over, and initialise() refuses the folder.
         return folder
-    make_private_dir(folder, user)
-    if user is None or can(user, "-w", folder):
-        return folder
-    if not any(folder.iterdir()):
-        folder.rmdir()
-    other = _shared_place() / f"data-{_fingerprint(folder)}"
+    other = moved_dir(folder)
+    if other is None:
+        make_private_dir(folder, user)
+        if user is None or can(user, "-w", folder):
+            return folder
+        if not any(folder.iterdir()):
+            folder.rmdir()
+        other = _shared_place() / f"data-{secrets.token_hex(6)}"
+        moved_note(folder).write_text(f"{other}\n", encoding="utf-8")
     make_private_dir(other, user)
-    notes.append(f"PostgreSQL runs as {user.name}, who cannot reach {folder}: its data is in {other}")
+    runner = user.name if user is not None else "another user"
+    notes.append(f"PostgreSQL runs as {runner}, who cannot reach {folder}: its data is in {other}")
     return other
+
+
+def moved_note(folder: Path) -> Path:
+    """The file that says where the data of ``folder`` is instead."""
+    return folder.with_name(f"{folder.name}.moved")
+
+
+def moved_dir(folder: Path) -> Path | None:
+    """Where the data of ``folder`` is instead; None when it is in its place."""
+    try:
+        text = moved_note(folder).read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return None
+    return Path(text) if text else None
 
 
 def reachable_programs(folder: Path, user: SystemUser | None, notes: list[str]) -> Path:
     """``folder`` when the server's user can run what is in it, else a copy (with its libraries) where it can."""
     if user is None or can(user, "-x", folder / "postgres"):
         return folder
-    other = _shared_place() / f"server-{_fingerprint(folder)}"
+    # The size stands for the version: an environment made anew at the same path may bring another server.
+    size = (folder / "postgres").stat().st_size
+    other = _shared_place() / f"server-{_fingerprint(f'{folder} {size}')}"
     if not can(user, "-x", other / "bin" / "postgres"):
         shutil.rmtree(other, ignore_errors=True)
         shutil.copytree(folder.parent, other, symlinks=True)
@@ -101,5 +123,5 @@ def _shared_place() -> Path:
     raise OSError("neither /var/lib nor /var/tmp can hold the database of a desk started as root")
 
 
-def _fingerprint(path: Path) -> str:
-    return hashlib.blake2b(str(path).encode(), digest_size=6).hexdigest()
+def _fingerprint(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
