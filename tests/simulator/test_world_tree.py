@@ -79,6 +79,24 @@ def test_an_expired_option_is_worth_its_intrinsic_value() -> None:
     assert value(140.0, 130.0, 0.0, 0.05, 0.35, False).price[0] == 0.0
 
 
+@pytest.mark.parametrize("years", [1e-9, 1e-5, 1e-3, 0.1, 2.0])
+@pytest.mark.parametrize("sigma", [0.005, 0.03, 0.35, 5.0])
+@pytest.mark.parametrize("strike", [1.0, 70.0, 139.99, 140.0, 200.0, 2000.0])
+def test_every_corner_has_a_finite_value_within_its_bounds(years: float, sigma: float, strike: float) -> None:
+    for call in (True, False):
+        found = value(140.0, strike, years, 0.05, sigma, call)
+        intrinsic = max(0.0, (140.0 - strike) if call else (strike - 140.0))
+        highest = 140.0 if call else strike
+        assert intrinsic - 1e-6 <= found.price[0] <= highest + 1e-6
+        assert -1.0001 <= found.delta[0] <= 1.0001
+        assert np.isfinite(found.gamma[0]) and found.gamma[0] >= 0
+        assert np.isfinite(found.theta_year[0])
+
+
+def test_far_from_the_strike_a_call_is_worth_its_discounted_intrinsic_value() -> None:
+    assert value(140.0, 70.0, 1.0, 0.05, 0.03, True).price[0] == pytest.approx(140 - 70 * np.exp(-0.05), abs=1e-6)
+
+
 def test_the_volatility_of_a_price_gives_that_price_back() -> None:
     key = contract_key("NVDA", "OPT", "20260605", 140, "P")
     inputs = ModelInputs(139.0, 0.08, 0.05, 0.0, None)

@@ -17,6 +17,7 @@ Array = NDArray[np.float64]
 
 STEPS = 51
 _TINY_YEARS = 1e-7
+_FAR_DEVIATIONS = 12.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +55,15 @@ def tree_values(
     zero. At or after expiry the value is intrinsic. ``steps`` is made odd.
     """
     steps |= 1
-    live = years > _TINY_YEARS
+    carry = rate - dividend_yield
+    forward_d1 = _d1(spot, strike, years, carry, iv_annual)
+    # So far from the strike the tree's up and down moves become one, and there is nothing left but intrinsic value.
+    live = (years > _TINY_YEARS) & (np.abs(forward_d1) < _FAR_DEVIATIONS)
     t = np.where(live, years, 1.0 / 365.0)
+    strike_used = np.where(live, strike, spot)
     dt = t / steps
     sigma_root = iv_annual * np.sqrt(t)
-    carry = rate - dividend_yield
-    d1 = (np.log(spot / strike) + (carry + 0.5 * iv_annual**2) * t) / sigma_root
+    d1 = _d1(spot, strike_used, t, carry, iv_annual)
     d2 = d1 - sigma_root
     p = _inversion(d2, steps)
     p_share = _inversion(d1, steps)
@@ -73,7 +77,7 @@ def tree_values(
     log_up, log_down = np.log(up)[:, None], np.log(down)[:, None]
     level = np.arange(steps + 1)[None, :]
     prices = spot[:, None] * np.exp(log_up * level + log_down * (steps - level))
-    values = np.maximum(sign * (prices - strike[:, None]), 0.0)
+    values = np.maximum(sign * (prices - strike_used[:, None]), 0.0)
     second: Array | None = None
     first: Array | None = None
     inverse_down = (1.0 / down)[:, None]
@@ -82,19 +86,41 @@ def tree_values(
         if american:
             # Node (step, j) is S·u^j·d^(step−j): one step back each price loses one factor d.
             prices = prices[:, :-1] * inverse_down
-            np.maximum(values, sign * (prices - strike[:, None]), out=values)
+            np.maximum(values, sign * (prices - strike_used[:, None]), out=values)
         if step == 2:
             second = values
         elif step == 1:
             first = values
     assert first is not None and second is not None
-    return _result(spot, strike, live, sign[:, 0], values[:, 0], first, second, up, down, rate, carry, iv_annual)
+    bound = _bound(spot, strike, np.maximum(years, 0.0), rate, dividend_yield, sign[:, 0], american)
+    found = _result(spot, strike, sign[:, 0], values[:, 0], first, second, up, down, rate, carry, iv_annual)
+    in_the_money = np.where(bound > 0, sign[:, 0], 0.0)
+    return TreeResult(
+        price=np.where(live, found.price, bound),
+        delta=np.where(live, found.delta, in_the_money),
+        gamma=np.where(live, found.gamma, 0.0),
+        theta_year=np.where(live, found.theta_year, 0.0),
+    )
+
+
+def _d1(spot: Array, strike: Array, years: Array, carry: float, iv_annual: Array) -> Array:
+    """Distance of the forward from the strike in standard deviations, as in Black and Scholes."""
+    t = np.maximum(years, _TINY_YEARS)
+    return np.asarray((np.log(spot / strike) + (carry + 0.5 * iv_annual**2) * t) / (iv_annual * np.sqrt(t)))
+
+
+def _bound(
+    spot: Array, strike: Array, years: Array, rate: float, dividend_yield: float, sign: Array, american: bool
+) -> Array:
+    """Value without volatility: of exercise at expiry, and now where that is allowed."""
+    later = sign * (spot * np.exp(-dividend_yield * years) - strike * np.exp(-rate * years))
+    now = sign * (spot - strike) if american else later
+    return np.maximum(np.maximum(later, now), 0.0)
 
 
 def _result(
     spot: Array,
     strike: Array,
-    live: NDArray[np.bool_],
     sign: Array,
     value: Array,
     first: Array,
@@ -115,10 +141,4 @@ def _result(
     intrinsic = np.maximum(sign * (spot - strike), 0.0)
     exercised = (value <= intrinsic + 1e-12) & (intrinsic > 0)
     theta = np.where(exercised, 0.0, theta)
-    in_the_money = np.where(sign * (spot - strike) > 0, sign, 0.0)
-    return TreeResult(
-        price=np.where(live, value, intrinsic),
-        delta=np.where(live, delta, in_the_money),
-        gamma=np.where(live, np.maximum(gamma, 0.0), 0.0),
-        theta_year=np.where(live, theta, 0.0),
-    )
+    return TreeResult(value, delta, np.maximum(gamma, 0.0), theta)
