@@ -58,7 +58,7 @@ def test_secrets_makes_what_is_missing_and_keeps_what_is_there(
     assert cli.main(["db", "secrets", "--secrets", str(folder)]) == 0
     assert (folder / "bifrost_engine").read_text() == "mine\n"
     made = {path.name: path.read_text().strip() for path in folder.iterdir()}
-    assert set(made) == {OWNER, *SERVICE_ROLES} and all(made.values())
+    assert set(made) == {OWNER, *SERVICE_ROLES, "token"} and all(made.values())
     assert all(stat.S_IMODE((folder / name).stat().st_mode) == 0o600 for name in made if name != "bifrost_engine")
     out = capsys.readouterr().out
     assert not any(secret in out for secret in made.values() if secret != "mine")

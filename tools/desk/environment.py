@@ -1,10 +1,9 @@
 """Makes the desk's Python environment: checks the interpreter, creates .venv, installs the locked packages.
 
-Standard library only: it runs before anything is installed. A stamp in the environment holds a hash of the lock file
-and of the package metadata, so the second start costs nothing.
+Standard library only, and words that the oldest Python 3 can still read: it runs before anything is installed, and
+its first task is to say that an interpreter is too old. A stamp in the environment holds a hash of the lock file and
+of the packages' metadata, so the second start costs nothing.
 """
-
-from __future__ import annotations
 
 import argparse
 import hashlib
@@ -24,13 +23,12 @@ PACKAGES = (
 )
 
 
-def check_python() -> str:
+def check_python(version):
     """What is wrong with this interpreter; empty when it will do."""
-    version = sys.version_info[:2]
-    if not OLDEST <= version <= NEWEST:
+    if not OLDEST <= tuple(version) <= NEWEST:
         return (
             f"Bifrost needs Python {_text(OLDEST)} to {_text(NEWEST)}, this is {_text(version)} ({sys.executable}). "
-            "Name another one: make run PYTHON=/path/to/python3.12"
+            "Install one and name it: make run PYTHON=/path/to/python3.12"
         )
     try:
         import ensurepip  # noqa: F401  (Debian ships it apart)
@@ -41,11 +39,11 @@ def check_python() -> str:
     return ""
 
 
-def _text(version: tuple[int, ...]) -> str:
-    return ".".join(map(str, version))
+def _text(version):
+    return ".".join(str(part) for part in version)
 
 
-def fingerprint(lock: Path) -> str:
+def fingerprint(lock):
     """Changes whenever the environment has to be made anew."""
     digest = hashlib.sha256(f"{sys.version}\n{ROOT}\n".encode())
     for path in (lock, *(ROOT / package / "pyproject.toml" for package in PACKAGES)):
@@ -53,12 +51,18 @@ def fingerprint(lock: Path) -> str:
     return digest.hexdigest()
 
 
-def make(folder: Path, lock: Path) -> int:
+def make(folder, lock):
     """Create or refresh ``folder`` from ``lock``; returns the exit code."""
     stamp, wanted = folder / ".bifrost-stamp", fingerprint(lock)
     if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
         return 0
-    print(f"environment: installing {lock.relative_to(ROOT)} into {folder.name} (the first time takes a minute or two)")
+    print(
+        f"environment: installing {lock.name} into {folder.name} (the first time takes a minute or two)",
+        flush=True,
+    )
+    # From here on the environment is unfinished, also when this is interrupted.
+    if stamp.is_file():
+        stamp.unlink()
     python = folder / "bin" / "python"
     pip = [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
     editable = [part for package in PACKAGES for part in ("-e", str(ROOT / package))]
@@ -68,9 +72,9 @@ def make(folder: Path, lock: Path) -> int:
         [*pip, "--no-deps", "--no-build-isolation", *editable],
     )
     for step in steps:
-        done = subprocess.run(step, capture_output=True, text=True, check=False, cwd=ROOT)
+        done = subprocess.run(step, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, cwd=str(ROOT))
         if done.returncode != 0:
-            lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+            lines = [line for line in done.stdout.decode(errors="replace").splitlines() if line.strip()]
             what = " ".join(step[:6]) + (" ..." if len(step) > 6 else "")
             print(f"environment: `{what}` failed:", *lines[-8:], sep="\n  ", file=sys.stderr)
             return 1
@@ -78,16 +82,20 @@ def make(folder: Path, lock: Path) -> int:
     return 0
 
 
-def main() -> int:
+def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=ROOT / ".venv")
     parser.add_argument("--lock", type=Path, default=ROOT / "requirements" / "runtime.lock")
     args = parser.parse_args()
-    problem = check_python()
+    problem = check_python(sys.version_info[:2])
     if problem:
         print(problem, file=sys.stderr)
         return 2
-    return make(args.folder.absolute(), args.lock.absolute())
+    try:
+        return make(args.folder.absolute(), args.lock.absolute())
+    except KeyboardInterrupt:
+        print("environment: interrupted; the next start begins it anew", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

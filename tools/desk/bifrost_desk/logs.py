@@ -32,7 +32,7 @@ def readable(line: str) -> str:
 
 
 def lines(path: Path, *, last: int, follow: bool, poll_s: float = 0.2) -> Iterator[str]:
-    """The last lines of ``path`` and, when following, every new one; a file that was rotated away is read to its end."""
+    """The last lines of ``path`` and, when following, every new one, across rotations."""
     while not path.is_file():
         if not follow:
             return

@@ -18,7 +18,7 @@ from bifrost import paths
 from .connect import Backoff, Connection, connect
 from .errors import DatabaseError, DatabaseUnavailable
 from .locks import end_sessions, lock_holders
-from .roles import OWNER
+from .roles import OWNER, SERVICE_ROLES, TOKEN
 from .schema import ensure_secrets, refresh
 
 
@@ -31,7 +31,7 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     _connection_arguments(one)
     one.set_defaults(run=run_refresh)
 
-    two = commands.add_parser("secrets", help="make the missing password files and nothing else")
+    two = commands.add_parser("secrets", help="make the missing password files and the token, nothing else")
     two.add_argument("--secrets", type=Path, help="folder of the password files (default: $BIFROST_SECRETS)")
     two.set_defaults(run=run_secrets)
 
@@ -63,10 +63,10 @@ def run_refresh(args: argparse.Namespace) -> int:
 
 
 def run_secrets(args: argparse.Namespace) -> int:
-    """`bifrost db secrets`."""
+    """`bifrost db secrets`: the passwords of all roles and the operator's token."""
     folder = args.secrets or paths.secrets_dir()
     try:
-        made = ensure_secrets(folder)
+        made = ensure_secrets(folder, (OWNER, *SERVICE_ROLES, TOKEN))
     except DatabaseError as error:
         return _failed(error)
     for path in made:

@@ -13,3 +13,5 @@ SERVICE_ROLES = (
     "wl_writer",
     "wl_reader",
 )
+#: File of the operator's token, beside the passwords.
+TOKEN = "token"

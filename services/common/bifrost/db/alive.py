@@ -1,0 +1,58 @@
+"""``python -m bifrost.db.alive``: does an engine of this machine beat? The health check of its container.
+
+Exit 0 when it does, 1 when it does not or the database cannot be asked. It reads one row with the service's own
+login and loads no configuration, so that it costs little more than the start of an interpreter.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+
+import psycopg2
+
+from .connect import ConnectionParams
+from .errors import DatabaseUnavailable, first_line
+
+LIMIT_S = 30.0
+"""Engines beat every few seconds, standbys too; a longer silence means a process that hangs."""
+
+
+def silent_s(params: ConnectionParams, host: str) -> float | None:
+    """Seconds, by the database's clock, since an engine on ``host`` last beat; None when there was none."""
+    conn = psycopg2.connect(
+        host=params.host,
+        port=params.port,
+        dbname=params.database,
+        user=params.user,
+        password=params.password,
+        connect_timeout=5,
+        application_name="bifrost-alive",
+    )
+    try:
+        with conn.cursor() as cursor:
+            cursor.execute(
+                "SELECT extract(epoch FROM clock_timestamp() - max(beat_at)) FROM engine_instances WHERE host = %s",
+                (host,),
+            )
+            row = cursor.fetchone()
+    finally:
+        conn.close()
+    return None if row is None or row[0] is None else float(row[0])
+
+
+def main() -> int:
+    """Ask, and say what is wrong."""
+    try:
+        age_s = silent_s(ConnectionParams.resolve(default_user="bifrost_engine"), socket.gethostname())
+    except (psycopg2.Error, DatabaseUnavailable) as error:
+        sys.stderr.write(f"the database cannot be asked: {first_line(error)}\n")
+        return 1
+    if age_s is None or age_s > LIMIT_S:
+        sys.stderr.write("no engine of this host has beaten " + ("yet\n" if age_s is None else f"for {age_s:.0f} s\n"))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
