@@ -1,0 +1,100 @@
+"""``python -m tests.chaos``: 50 kills, 50 cuts, 20 database stops on real processes; the outcome goes to docs/runs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bifrost import paths
+
+from .driver import Broken, Chaos
+from .world import World
+
+FOREIGN = ("PG", "IB_", "SIM_", "MONITOR_", "BIFROST_")
+
+
+def main() -> int:
+    """0 when everything held, 1 when something broke."""
+    parser = argparse.ArgumentParser(prog="chaos", description=__doc__)
+    parser.add_argument("--seed", type=int, default=None, help="default: a new one, printed")
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--cuts", type=int, default=50)
+    parser.add_argument("--database-stops", type=int, default=20)
+    parser.add_argument("--order-type", choices=("market", "limit"), default="market")
+    parser.add_argument("--go-on", action="store_true", help="do not stop at the first violation")
+    parser.add_argument("--folder", type=Path, default=None, help="homes and logs; default: a temporary one, kept")
+    parser.add_argument("--no-record", action="store_true", help="leave no file in docs/runs")
+    options = parser.parse_args()
+    for name in [name for name in os.environ if name.startswith(FOREIGN)]:
+        del os.environ[name]
+    seed = options.seed if options.seed is not None else int.from_bytes(os.urandom(3), "big")
+    folder = options.folder or Path(tempfile.mkdtemp(prefix="bifrost-chaos-run-"))
+    print(f"seed {seed}, logs in {folder}", flush=True)
+    begun = time.monotonic()
+    with World(folder, {"BIFROST_ORDER__ORDER_TYPE": options.order_type}) as world:
+        chaos = Chaos(world, seed, lambda line: print(line, flush=True))
+        try:
+            chaos.run(
+                kills=options.kills,
+                cuts=options.cuts,
+                database_stops=options.database_stops,
+                stop_at_first=not options.go_on,
+            )
+        except Broken as error:
+            if not chaos.story.failures:
+                chaos.story.failures.append({"number": 0, "wrong": [str(error)]})
+    held = not chaos.story.failures
+    duration_s = time.monotonic() - begun
+    if not options.no_record:
+        _record(chaos, seed, options.order_type, duration_s)
+    counts = ", ".join(f"{count} × {kind}" for kind, count in sorted(chaos.story.counts().items()))
+    print(f"{'held' if held else 'BROKEN'}: {counts}; {chaos.story.orders} orders, {duration_s:.0f} s, seed {seed}")
+    return 0 if held else 1
+
+
+def _record(chaos: Chaos, seed: int, order_type: str, duration_s: float) -> None:
+    story = chaos.story
+    recovered = sorted(float(str(blow["recovered_s"])) for blow in story.blows)
+    record = {
+        "run": "chaos",
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": _git("rev-parse", "HEAD"),
+        "clean": not _git("status", "--porcelain", "--untracked-files=no"),
+        "seed": seed,
+        "machine": f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "order_type": order_type,
+        "duration_s": round(duration_s),
+        "blows": story.counts(),
+        "orders": story.orders,
+        "executions": story.executions,
+        "hedging_again_s": {
+            "median": recovered[len(recovered) // 2] if recovered else None,
+            "longest": recovered[-1] if recovered else None,
+        },
+        "outcome": "held" if not story.failures else "broken",
+        "failures": story.failures,
+    }
+    folder = paths.repository_root() / "docs" / "runs"
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{datetime.now(UTC):%Y-%m-%d}-chaos.json"
+    runs = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
+    file.write_text(json.dumps([*runs, record], indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(paths.repository_root()), *arguments], capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

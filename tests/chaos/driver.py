@@ -1,0 +1,251 @@
+"""Breaks the desk again and again, by seed; after each recovery nothing may be lost, doubled or forgotten."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from .invariants import OUTAGE_GRACE_S, SUSPENSION_GRACE_S, Checker, CounterWatch, Window, now_s
+from .world import World
+
+#: From the end of a blow until the engine hedges again by itself, and until a suspended desk is at rest (wall s).
+RECOVERY_S = 60.0
+SETTLE_S = 60.0
+ORDER_FAULTS: tuple[tuple[str, dict[str, object]], ...] = (
+    ("ack_lost", {"count": 1}),
+    ("fill_partial", {"count": 1, "fraction": 0.5, "then": "hold"}),
+    ("fill_partial", {"count": 1, "fraction": 0.3, "then": "rest", "rest_after_s": 1.0}),
+    ("fill_partial", {"count": 1, "fraction": 0.5, "then": "cancel"}),
+    ("order_rejected_201", {"count": 1}),
+)
+
+
+class Broken(AssertionError):
+    """The desk did not hold; the message lists what is wrong."""
+
+
+@dataclass
+class Story:
+    """What was done and what came of it."""
+
+    blows: list[dict[str, object]] = field(default_factory=list)
+    failures: list[dict[str, object]] = field(default_factory=list)
+    orders: int = 0
+    executions: int = 0
+    counter_looks: int = 0
+
+    def counts(self) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for blow in self.blows:
+            name = str(blow["kind"])
+            found[name] = found.get(name, 0) + 1
+        return found
+
+
+class Chaos:
+    """One run.
+
+    Parameters
+    ----------
+    seed : int
+        Of the blows and their moments; the desk's own timing stays real.
+    tell : callable
+        Hears one line a blow.
+    """
+
+    def __init__(self, world: World, seed: int, tell: Callable[[str], None] = print) -> None:
+        self.world = world
+        self.random = random.Random(seed)
+        self.story = Story()
+        self._tell = tell
+        self._checker = Checker(world)
+
+    def run(self, *, kills: int, cuts: int, database_stops: int, stop_at_first: bool = True) -> Story:
+        """Deal the blows in a seeded order.
+
+        Raises
+        ------
+        Broken
+            At the first violation when ``stop_at_first``, else never: they are in the story.
+        """
+        blows = ["kill"] * kills + ["cut"] * cuts + ["database"] * database_stops
+        self.random.shuffle(blows)
+        watch = CounterWatch(self.world)
+        self.world.start_engine()
+        self._until(self._hedging, RECOVERY_S, "the first hedge")
+        watch.start()
+        try:
+            for number, kind in enumerate(blows, 1):
+                self._blow(number, kind, watch, stop_at_first)
+        finally:
+            watch.end()
+            self.story.orders = len(self.world.journal.order_ids())
+            self.story.executions = len(self.world.journal.executed)
+            self.story.counter_looks = watch.looks
+        return self.story
+
+    def _blow(self, number: int, kind: str, watch: CounterWatch, stop_at_first: bool) -> None:
+        fault = self._order_fault() if self.random.random() < 0.6 else "none"
+        begun = time.monotonic()
+        wrong: list[str] = []
+        said = ""
+        try:
+            said = {"kill": self._kill, "cut": self._cut, "database": self._database}[kind]()
+            self._until(self._hedging, RECOVERY_S, "the engine to hedge again by itself")
+            recovered_s = time.monotonic() - begun
+            wrong = self._settled_violations() + watch.wrong
+            watch.wrong = []
+        except AssertionError as error:
+            wrong = [str(error)]
+            recovered_s = time.monotonic() - begun
+        blow: dict[str, object] = {
+            "kind": kind,
+            "how": said,
+            "order_fault": fault,
+            "recovered_s": round(recovered_s, 1),
+        }
+        self.story.blows.append(blow)
+        self._tell(f"{number:3} {kind:8} {said}, order fault {fault}: hedging after {recovered_s:.1f} s")
+        if wrong:
+            self.story.failures.append({**blow, "number": number, "wrong": wrong})
+            for sentence in wrong:
+                self._tell(f"    WRONG: {sentence}")
+            if stop_at_first:
+                raise Broken(f"blow {number} ({kind}: {said}, order fault {fault}): " + "; ".join(wrong))
+
+    # -- the blows
+
+    def _order_fault(self) -> str:
+        name, parameters = self.random.choice(ORDER_FAULTS)
+        self.world.simulator.fault(name, **parameters)
+        return f"{name} {parameters.get('then', '')}".strip()
+
+    def _moment(self) -> str:
+        """Wait for a moment worth breaking: any, or just after an order left."""
+        if self.random.random() < 0.3:
+            time.sleep(self.random.uniform(0.0, 2.0))
+            return "at any moment"
+        journal = self.world.journal
+        journal.read()
+        before, deadline = len(journal.placed), time.monotonic() + 8.0
+        while len(journal.placed) == before and time.monotonic() < deadline:
+            time.sleep(0.005)
+            journal.read()
+        delay_s = self.random.choice((0.0, 0.0, self.random.uniform(0.0, 0.1), self.random.uniform(0.0, 1.0)))
+        time.sleep(delay_s)
+        return f"{1000 * delay_s:.0f} ms after an order"
+
+    def _kill(self) -> str:
+        """SIGKILL; sometimes a standby waits, sometimes the desk is suspended meanwhile."""
+        standby = self.random.random() < 0.25
+        if standby:
+            second = self.world.start_engine()
+            known = "SELECT 1 FROM engine_instances WHERE state = 'standby' AND pid = %s"
+            self._until(lambda: self.world.value(known, second.pid), RECOVERY_S, "the standby's beat")
+        moment = self._moment()
+        self.world.kill_engine()
+        if standby and self.world.alive:
+            return f"SIGKILL {moment}, a standby takes over"
+        time.sleep(self.random.choice((0.0, 0.5, 3.0)))
+        if self.random.random() < 0.2:
+            window = self._suspend()
+            self.world.start_engine()
+            time.sleep(self.random.uniform(2.0, 5.0))
+            self._resume(window)
+            return f"SIGKILL {moment}, started suspended"
+        self.world.start_engine()
+        return f"SIGKILL {moment}"
+
+    def _cut(self) -> str:
+        moment = self._moment()
+        if self.random.random() < 0.5:
+            self.world.simulator.fault("disconnect")
+            return f"disconnect {moment}"
+        restored = self.random.choice(("restored_1101", "restored_1102"))
+        away_s = self.random.choice((0.3, 2.0, 6.0))
+        self.world.simulator.fault("connectivity_lost_1100")
+        time.sleep(away_s)
+        self.world.simulator.fault(restored)
+        return f"1100 {moment} for {away_s:g} s, {restored}"
+
+    def _database(self) -> str:
+        """Stop or crash PostgreSQL; sometimes the engine is killed, or the socket cut, while it is away."""
+        moment, crash = self._moment(), self.random.random() < 0.5
+        also = self.random.choice(("nothing", "nothing", "kill", "disconnect"))
+        self.world.stop_database(crash=crash)
+        window = Window("the database was stopped", now_s() + OUTAGE_GRACE_S)
+        self._checker.windows.append(window)
+        away_s = self.random.uniform(0.5, 8.0)
+        time.sleep(away_s / 2)
+        if also == "kill":
+            for engine in self.world.alive:
+                engine.kill()
+            self.world.start_engine()
+        elif also == "disconnect":
+            self.world.simulator.fault("disconnect")
+        time.sleep(away_s / 2)
+        window.end_s = now_s()
+        self.world.start_database()
+        how = "crashed" if crash else "stopped"
+        return f"database {how} {moment} for {away_s:.1f} s, meanwhile {also}"
+
+    # -- coming back
+
+    def _hedging(self) -> bool:
+        """Running, and a new order is at the broker since this was first asked."""
+        rows = self.world.rows(
+            "SELECT daemon_state FROM status_current WHERE written_at > now() - interval '5 s' "
+            "AND daemon_state = 'running'"
+        )
+        if not self.world.alive:
+            raise Broken("no engine runs: " + self.world.engines[-1].log[-2000:])
+        if not rows:
+            self._orders_before = None
+            return False
+        self.world.journal.read()
+        if self._orders_before is None:
+            self._orders_before = len(self.world.journal.order_ids())
+        return len(self.world.journal.order_ids()) > self._orders_before
+
+    _orders_before: int | None = None
+
+    def _until(self, condition: Callable[[], object], limit_s: float, what: str) -> None:
+        self._orders_before = None
+        deadline = time.monotonic() + limit_s
+        while not condition():
+            if time.monotonic() >= deadline:
+                raise Broken(f"waited {limit_s:g} s for {what}; the desk says {self._picture()}")
+            time.sleep(0.1)
+
+    def _picture(self) -> object:
+        return self.world.rows(
+            "SELECT daemon_state, trading_state, hedge_state, net_delta, block_reasons, details->'working_order', "
+            "now() - written_at FROM status_current"
+        )
+
+    def _suspend(self) -> Window:
+        self.world.rows("UPDATE daemon_run_status SET suspended = true, updated_at = now() RETURNING id")
+        window = Window("the desk was suspended", now_s() + SUSPENSION_GRACE_S)
+        self._checker.windows.append(window)
+        return window
+
+    def _resume(self, window: Window) -> None:
+        window.end_s = now_s()
+        self.world.rows("UPDATE daemon_run_status SET suspended = false, updated_at = now() RETURNING id")
+
+    def _settled_violations(self) -> list[str]:
+        """Suspend, let what is under way come to its end, then look: the check needs a desk at rest."""
+        window = self._suspend()
+        deadline = time.monotonic() + SETTLE_S
+        try:
+            while reason := self._checker.settled():
+                if time.monotonic() >= deadline:
+                    raise Broken(
+                        f"not at rest after {SETTLE_S:g} s suspended: {reason}; the desk says {self._picture()}"
+                    )
+                time.sleep(0.2)
+            return self._checker.violations()
+        finally:
+            self._resume(window)
