@@ -146,7 +146,7 @@ class RecordKeeper:
                 self._reserve()
 
     def _append(self, table: str, row: rows.Row) -> None:
-        self._store.put(table, {**row, "record_id": rows.new_record_id()})
+        self._store.put(table, {"record_id": rows.new_record_id(), **row})
 
     def _persist(self, effect: PersistIntent) -> None:
         order_ref = effect.intent.order_ref

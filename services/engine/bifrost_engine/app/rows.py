@@ -76,8 +76,17 @@ def _market(at: Times) -> str | None:
     return iso(at.market_s)
 
 
+_OPERATIONS = uuid.UUID("5b1f7f0e-6d0c-5c52-9d53-0f6f3c9a7a11")
+
+
 def operation(book: Book, effect: RecordOperation) -> Row:
+    """One row for each step of an order, whoever tells it: a restarted engine, a probe, a frame that comes twice.
+
+    The record's id is made of what the row is about, so that the database keeps the first and lets the others go.
+    """
+    name = "|".join((book.account, str(book.mode), effect.order_ref, str(effect.type), effect.exec_id))
     return {
+        "record_id": str(uuid.uuid5(_OPERATIONS, name)),
         "ts": _market(effect.at),
         "type": str(effect.type),
         "side": str(effect.side),
