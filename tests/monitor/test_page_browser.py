@@ -26,6 +26,7 @@ pytestmark = [
     pytest.mark.integration,
     pytest.mark.skipif(CHROMIUM is None, reason="needs chromium on the PATH"),
 ]
+expect.set_options(timeout=30_000)  # a condition is waited for; on a busy machine the browser needs its time
 TOKEN = "a-token-of-the-browser-tests"
 # Without these Chromium asks its maker's hosts for updates as soon as it starts.
 ARGUMENTS = [
