@@ -66,6 +66,16 @@ def test_a_killed_simulator_has_kept_every_fill_that_anybody_saw(tmp_path: Path)
     assert second.world.now() >= last, "market time never falls behind a fill"
 
 
+def test_what_a_fault_did_to_an_order_is_kept_too(tmp_path: Path) -> None:
+    file, folder = scenario_file(tmp_path), tmp_path / "state"
+    first = Stage(file, folder)
+    first.world.inject("fill_partial", {"shares": 0, "then": "cancel"})
+    first.order(1, "BUY", 100)
+    first.until_done(1)
+    (order,) = Stage(file, folder).world.completed_orders(False)
+    assert order.status == "Cancelled"
+
+
 def test_a_commission_that_was_due_comes_after_the_restart(tmp_path: Path) -> None:
     file, folder = scenario_file(tmp_path), tmp_path / "state"
     first = Stage(file, folder)

@@ -147,9 +147,9 @@ class SimulatedWorld:
 
     def commit(self) -> None:
         """Store what changed, then let the frames go: nobody may see what a crash could undo."""
-        if self.changed and self._on_commit is not None:
+        if (self.changed or self.broker.touched) and self._on_commit is not None:
             self._on_commit()
-        self.changed = False
+        self.changed = self.broker.touched = False
         self.dispatcher.flush()
 
     def _roll_day(self) -> None:

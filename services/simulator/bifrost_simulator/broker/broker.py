@@ -59,6 +59,8 @@ class Broker:
         self._hooks = hooks
         self._wall_s = 0.0
         self.binds_manual = False
+        self.touched = False
+        """Set when an order ended outside `step`, by a fault or a request; the world clears it when it has stored it."""
         for order in book.open():
             board.watch(order.contract)
 
@@ -103,6 +105,7 @@ class Broker:
 
     def end(self, order: BookOrder, reason: str) -> None:
         """Cancel ``order``: its status first, then 202, which is right for every client library."""
+        self.touched = True
         order.apply(OrderEvent.CANCELLED)
         self._complete(order, "Cancelled" if not reason else f"Cancelled by System: {reason}")
         self._out.order_status(order.view())
@@ -269,16 +272,16 @@ class Broker:
         before, after, fee = self._estimate(request, contract)
         order = BookOrder(client_id, order_id, 0, contract, request, OrderStatus.PRE_SUBMITTED, self._clock.market_s)
         state = OrderState(
-            init_margin_before=before.initial_margin,
-            maint_margin_before=before.maintenance_margin,
-            equity_before=before.loan_value,
-            init_margin_change=after.initial_margin - before.initial_margin,
-            maint_margin_change=after.maintenance_margin - before.maintenance_margin,
-            equity_change=after.loan_value - before.loan_value,
-            init_margin_after=after.initial_margin,
-            maint_margin_after=after.maintenance_margin,
-            equity_after=after.loan_value,
-            commission=fee,
+            init_margin_before=_cents(before.initial_margin),
+            maint_margin_before=_cents(before.maintenance_margin),
+            equity_before=_cents(before.loan_value),
+            init_margin_change=_cents(after.initial_margin - before.initial_margin),
+            maint_margin_change=_cents(after.maintenance_margin - before.maintenance_margin),
+            equity_change=_cents(after.loan_value - before.loan_value),
+            init_margin_after=_cents(after.initial_margin),
+            maint_margin_after=_cents(after.maintenance_margin),
+            equity_after=_cents(after.loan_value),
+            commission=_cents(fee),
             min_commission=None,
             max_commission=None,
         )
@@ -312,3 +315,7 @@ class Broker:
             loan_value=before.loan_value + loan,
         )
         return before, after, fee
+
+
+def _cents(value: float) -> float:
+    return round(value, 2)
