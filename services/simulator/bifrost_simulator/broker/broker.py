@@ -59,8 +59,8 @@ class Broker:
         self._hooks = hooks
         self._wall_s = 0.0
         self.binds_manual = False
+        # Set when an order ended outside `step`, by a fault or a request; the world clears it once it is stored.
         self.touched = False
-        """Set when an order ended outside `step`, by a fault or a request; the world clears it when it has stored it."""
         for order in book.open():
             board.watch(order.contract)
 
