@@ -119,7 +119,7 @@ class RecordKeeper:
             case RecordOrder():
                 self._order(effect)
             case RecordExecution():
-                self._store.put("executions", rows.execution(book, effect))
+                self._store.put("executions", rows.execution(effect))
             case RecordCost():
                 self._store.put("execution_costs", rows.cost(effect))
             case RecordHistory():

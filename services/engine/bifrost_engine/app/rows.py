@@ -10,6 +10,7 @@ from typing import Any
 
 from bifrost_engine.domain.effects import (
     Alert,
+    OperationType,
     PersistIntent,
     RecordBaseline,
     RecordCost,
@@ -22,7 +23,7 @@ from bifrost_engine.domain.effects import (
     RecordReconciliation,
     RecordTradingDay,
 )
-from bifrost_engine.domain.words import IntentState, Mode, Times
+from bifrost_engine.domain.words import PAPER_PREFIX, IntentState, Mode, Times
 
 from .times import iso
 
@@ -79,12 +80,18 @@ def _market(at: Times) -> str | None:
 _OPERATIONS = uuid.UUID("5b1f7f0e-6d0c-5c52-9d53-0f6f3c9a7a11")
 
 
+def _ledger_of(exec_id: str) -> Mode:
+    """Whose ledger a fill belongs to: a late live one that a paper engine sees still belongs to the live ledger."""
+    return Mode.PAPER if exec_id.startswith(PAPER_PREFIX) else Mode.LIVE
+
+
 def operation(book: Book, effect: RecordOperation) -> Row:
     """One row for each step of an order, whoever tells it: a restarted engine, a probe, a frame that comes twice.
 
     The record's id is made of what the row is about, so that the database keeps the first and lets the others go.
     """
-    name = "|".join((book.account, str(book.mode), effect.order_ref, str(effect.type), effect.exec_id))
+    mode = _ledger_of(effect.exec_id) if effect.type is OperationType.FILL else book.mode
+    name = "|".join((book.account, str(mode), effect.order_ref, str(effect.type), effect.exec_id))
     return {
         "record_id": str(uuid.uuid5(_OPERATIONS, name)),
         "ts": _market(effect.at),
@@ -94,7 +101,7 @@ def operation(book: Book, effect: RecordOperation) -> Row:
         "price": effect.price,
         "state_reason": effect.reason,
         "account": book.account,
-        "mode": str(book.mode),
+        "mode": str(mode),
         "symbol": effect.key.symbol,
         "contract_key": str(effect.key),
         "order_ref": effect.order_ref,
@@ -155,13 +162,13 @@ def order(book: Book, effect: RecordOrder, history: list[dict[str, Any]]) -> Row
     }
 
 
-def execution(book: Book, effect: RecordExecution) -> Row:
+def execution(effect: RecordExecution) -> Row:
     fill = effect.execution
     return {
         "exec_id": fill.exec_id,
         "order_ref": fill.order_ref or None,
         "account": fill.account,
-        "mode": str(book.mode),
+        "mode": str(_ledger_of(fill.exec_id)),
         "contract_key": str(fill.key),
         "side": str(fill.side),
         "quantity": fill.quantity,

@@ -37,8 +37,8 @@ def restore(conn: Connection, account: str, mode: Mode, symbol: str) -> Restored
         mode=mode,
         executions=tuple(fill for fill in executions if fill.origin is not Origin.EXTERNAL),
         live_executions=tuple(fill for fill in live if fill.origin is not Origin.EXTERNAL),
-        external_exec_ids=frozenset(fill.exec_id for fill in executions if fill.origin is Origin.EXTERNAL),
-        costs=_costs(conn, account, mode),
+        external_exec_ids=frozenset(fill.exec_id for fill in (live or executions) if fill.origin is Origin.EXTERNAL),
+        costs=_costs(conn, account),
         open_intents=_open_intents(conn, account, mode),
         trading_day=fetch_one(
             conn,
@@ -108,13 +108,12 @@ def _execution(row: Mapping[str, Any]) -> Execution:
     )
 
 
-def _costs(conn: Connection, account: str, mode: Mode) -> dict[str, float]:
+def _costs(conn: Connection, account: str) -> dict[str, float]:
     rows = fetch_all(
         conn,
         "SELECT c.exec_id, c.commission FROM execution_costs c JOIN executions e USING (exec_id) "
-        "WHERE e.account = %s AND e.mode = %s AND c.commission IS NOT NULL",
+        "WHERE e.account = %s AND c.commission IS NOT NULL",
         account,
-        str(mode),
     )
     return {row["exec_id"]: row["commission"] for row in rows}
 
