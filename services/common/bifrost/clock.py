@@ -53,6 +53,10 @@ class MarketClock(Protocol):
     def paused(self) -> bool:
         """True while market time stands still."""
 
+    @property
+    def scenario_over(self) -> bool:
+        """True when a simulated world has come to its end; a real market never does."""
+
     def now(self) -> datetime | None:
         """Aware UTC; None while unknown."""
 
@@ -66,6 +70,7 @@ class WallMarketClock:
     speed = 1.0
     always_open = False
     paused = False
+    scenario_over = False
 
     def __init__(self, wall: WallClock | None = None) -> None:
         self._wall = wall or WallClock()
@@ -82,6 +87,7 @@ class VirtualClock:
 
     speed = 1.0
     paused = False
+    scenario_over = False
 
     def __init__(self, start: datetime, *, always_open: bool = False) -> None:
         if start.tzinfo is None:

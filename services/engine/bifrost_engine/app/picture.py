@@ -10,6 +10,8 @@ from bifrost_engine.domain.selfcheck import Surroundings
 from bifrost_engine.domain.snapshot import snapshot_row
 from bifrost_engine.domain.state import Rules
 
+SCENARIO_OVER = "scenario_over: the scenario has come to its end; `make reset` starts it again"
+
 
 def picture(
     step: Step,
@@ -35,7 +37,18 @@ def picture(
         next_retry_in_s=float(retry_s) if retry_s is not None else None,
         trading_since_s=step.state.trading_since_s,
     )
-    return snapshot_row(step, rules, surroundings) | {"market_clock": _clock(market)}
+    row = snapshot_row(step, rules, surroundings) | {"market_clock": _clock(market)}
+    return _over(row) if market is not None and market.scenario_over else row
+
+
+def _over(row: dict[str, object]) -> dict[str, object]:
+    """A simulated world that has ended trades no more: that comes first, and it is never green."""
+    reasons = row.get("block_reasons")
+    others = list(reasons) if isinstance(reasons, list) else []
+    row["block_reasons"] = [SCENARIO_OVER, *others]
+    if row.get("status_lamp") == "green":
+        row |= {"status_lamp": "yellow", "self_check": "degraded"}
+    return row
 
 
 def _clock(market: MarketClock | None) -> dict[str, object] | None:
@@ -47,4 +60,5 @@ def _clock(market: MarketClock | None) -> dict[str, object] | None:
         "speed": market.speed,
         "paused": market.paused,
         "always_open": market.always_open,
+        "scenario_over": market.scenario_over,
     }

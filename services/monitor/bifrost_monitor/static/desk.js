@@ -44,7 +44,8 @@ function drawHeader(told) {
   const market = told.market_clock?.now ?? status?.ts;
   setText(byId("clock-ny"), f.newYork(market));
   const speed = told.market_clock?.speed;
-  const paused = told.market_clock?.paused ? " · paused" : "";
+  const over = told.market_clock?.scenario_over ? " · scenario over" : "";
+  const paused = over || (told.market_clock?.paused ? " · paused" : "");
   setText(byId("clock-speed"), paused || (speed && speed !== 1 ? ` · ×${speed}` : ""));
 }
 
