@@ -6,10 +6,12 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, Generic, Protocol, TypeVar
 
 from bifrost.contract import ContractKey
+from bifrost.log import correlation
 
 from bifrost_engine.domain.effects import (
     Alert,
@@ -22,8 +24,13 @@ from bifrost_engine.domain.effects import (
     ModifyOrder,
     PersistIntent,
     PlaceOrder,
+    RecordDecision,
     RecorderEffect,
+    RecordExecution,
     RecordHistory,
+    RecordIntentState,
+    RecordOperation,
+    RecordOrder,
     RequestLine,
     Severity,
 )
@@ -179,6 +186,12 @@ class Hedger(Generic[S, T]):
             self._on_step(step)
 
     def _carry_out(self, effect: Effect) -> None:
+        # One id from decision to commission: the order's own reference.
+        order_ref = _order_ref(effect)
+        with correlation(order_ref) if order_ref else nullcontext():
+            self._dispatch(effect)
+
+    def _dispatch(self, effect: Effect) -> None:
         if isinstance(effect, BROKER_EFFECTS):
             self._to_broker(effect)
         elif isinstance(effect, PersistIntent) and self.fault and effect.intent.purpose is not Purpose.FLATTEN:
@@ -241,6 +254,18 @@ class Hedger(Generic[S, T]):
                 since_snapshot = 0.0
             await asyncio.sleep(BEAT_S)
             since_snapshot += BEAT_S
+
+
+def _order_ref(effect: Effect) -> str:
+    """The order an effect belongs to, empty for one that belongs to none."""
+    match effect:
+        case PersistIntent(intent=intent) | PlaceOrder(intent=intent) | ModifyOrder(intent=intent):
+            return intent.order_ref
+        case RecordExecution(execution=execution):
+            return execution.order_ref
+        case CancelOrder() | RecordOperation() | RecordIntentState() | RecordOrder() | RecordDecision():
+            return effect.order_ref
+    return ""
 
 
 def _refused(command_id: int, effects: Sequence[Effect]) -> bool:

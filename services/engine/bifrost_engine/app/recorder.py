@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
+from bifrost.log import correlation
+
 from bifrost_engine.domain.effects import (
     Alert,
     FinishCommand,
@@ -93,6 +95,7 @@ class RecordKeeper:
         self._reserve = reserve
         self._identity = dict(identity)
         self._snapshot: dict[str, Any] = {}
+        self._order_of: dict[str, str] = {}
         self._orders: dict[str, RecordOrder] = {}
         self._statuses: dict[str, list[dict[str, Any]]] = {}
 
@@ -113,15 +116,18 @@ class RecordKeeper:
             case PersistIntent():
                 self._persist(effect)
             case RecordOperation():
+                price = "" if effect.price is None else f" at {effect.price:.2f}"
+                log.info("%s %s %d%s: %s", effect.type, effect.side, effect.quantity, price, effect.reason)
                 self._append("operations", rows.operation(book, effect))
             case RecordIntentState():
                 self._intent_state(effect)
             case RecordOrder():
                 self._order(effect)
             case RecordExecution():
+                self._remember(effect.execution.exec_id, effect.execution.order_ref)
                 self._store.put("executions", rows.execution(effect))
             case RecordCost():
-                self._store.put("execution_costs", rows.cost(effect))
+                self._cost(effect)
             case RecordHistory():
                 self._append("status_history", rows.history(self._snapshot, effect.why))
             case RecordDecision():
@@ -144,6 +150,16 @@ class RecordKeeper:
                 self._store.finish_command(effect.command_id, effect.status, rows.plain(effect.result))
             case ReserveSequence():
                 self._reserve()
+
+    def _remember(self, exec_id: str, order_ref: str) -> None:
+        self._order_of[exec_id] = order_ref
+        if len(self._order_of) > _KEPT_ORDERS:
+            self._order_of.pop(next(iter(self._order_of)))
+
+    def _cost(self, effect: RecordCost) -> None:
+        with correlation(self._order_of.get(effect.exec_id) or effect.exec_id):
+            log.info("commission %s %s on %s", effect.commission, effect.currency, effect.exec_id)
+        self._store.put("execution_costs", rows.cost(effect))
 
     def _append(self, table: str, row: rows.Row) -> None:
         self._store.put(table, {"record_id": rows.new_record_id(), **row})

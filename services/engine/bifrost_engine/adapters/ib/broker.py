@@ -92,13 +92,7 @@ class IbOrders:
             )
             return
         log.info(
-            "placed %s %d %s, %s order id %d",
-            intent.side,
-            intent.quantity,
-            intent.key,
-            intent.order_type,
-            order_id,
-            extra={"order_ref": intent.order_ref},
+            "placed %s %d %s, %s, order id %d", intent.side, intent.quantity, intent.key, intent.order_type, order_id
         )
         self._sink(OrderPlaced(self._clock.now(), intent.order_ref, order_id))
 
@@ -112,9 +106,17 @@ class IbOrders:
         self._sink(OrderPlaced(self._clock.now(), intent.order_ref, effect.order_id))
 
     def cancel(self, effect: CancelOrder) -> None:
-        log.info("cancelling: %s", effect.reason, extra={"order_ref": effect.order_ref})
-        self._refs.setdefault(effect.order_id, effect.order_ref)
-        self._connection.ib.client.cancelOrder(effect.order_id, "")
+        log.info("cancelling %s: %s", effect.order_ref, effect.reason)
+        order_id = effect.order_id or next((key for key, ref in self._refs.items() if ref == effect.order_ref), 0)
+        if not order_id:
+            # Nothing the gateway would understand: what became of the order is found out by a probe.
+            now, text = self._clock.now(), f"order id of {effect.order_ref} is not known yet: it cannot be cancelled"
+            self._sink(
+                OrderErrorReported(now, effect.order_ref, IbCode.CANCEL_UNKNOWN_ORDER, OrderErrorKind.UNCERTAIN, text)
+            )
+            return
+        self._refs.setdefault(order_id, effect.order_ref)
+        self._connection.ib.client.cancelOrder(order_id, "")
 
     def _order(self, intent: OrderIntent, order_type: OrderType, limit: float | None, order_id: int) -> Any:
         order = Order(
