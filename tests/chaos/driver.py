@@ -12,6 +12,8 @@ from .world import World
 
 #: From the end of a blow until the engine hedges again by itself, and until a suspended desk is at rest (wall s).
 RECOVERY_S = 60.0
+#: A recovery that takes longer says in the record what held it up.
+SLOW_S = 15.0
 SETTLE_S = 60.0
 ORDER_FAULTS: tuple[tuple[str, dict[str, object]], ...] = (
     ("ack_lost", {"count": 1}),
@@ -106,6 +108,9 @@ class Chaos:
             "order_fault": fault,
             "recovered_s": round(recovered_s, 1),
         }
+        if recovered_s > SLOW_S:
+            blow["blocked_by"] = self._blocked_by()
+            said += f", blocked by {blow['blocked_by']}"
         self.story.blows.append(blow)
         self._tell(f"{number:3} {kind:8} {said}, order fault {fault}: hedging after {recovered_s:.1f} s")
         if wrong:
@@ -194,9 +199,9 @@ class Chaos:
     # -- coming back
 
     def _hedging(self) -> bool:
-        """Running, and a new order is at the broker since this was first asked."""
+        """Running, and a new order is at the broker since this was first asked, or there is nothing to hedge."""
         rows = self.world.rows(
-            "SELECT daemon_state FROM status_current WHERE written_at > now() - interval '5 s' "
+            "SELECT trading_state FROM status_current WHERE written_at > now() - interval '3 s' "
             "AND daemon_state = 'running'"
         )
         if not self.world.alive:
@@ -207,7 +212,8 @@ class Chaos:
         self.world.journal.read()
         if self._orders_before is None:
             self._orders_before = len(self.world.journal.order_ids())
-        return len(self.world.journal.order_ids()) > self._orders_before
+            return False
+        return rows[0][0] == "NO_TRADE" or len(self.world.journal.order_ids()) > self._orders_before
 
     _orders_before: int | None = None
 
@@ -224,6 +230,14 @@ class Chaos:
             "SELECT daemon_state, trading_state, hedge_state, net_delta, block_reasons, details->'working_order', "
             "now() - written_at FROM status_current"
         )
+
+    def _blocked_by(self) -> dict[str, int]:
+        """Why no hedge left in the last minute: block reasons and how often each was given."""
+        rows = self.world.rows(
+            "SELECT coalesce(nullif(block_reason, ''), outcome), count(*)::int FROM decisions "
+            "WHERE written_at > now() - interval '1 minute' GROUP BY 1 ORDER BY 2 DESC LIMIT 6"
+        )
+        return dict(rows)
 
     def _suspend(self) -> Window:
         self.world.rows("UPDATE daemon_run_status SET suspended = true, updated_at = now() RETURNING id")

@@ -6,7 +6,7 @@ from bifrost.contract import contract_key
 from bifrost_engine.domain import effects as fx
 from bifrost_engine.domain import events as ev
 from bifrost_engine.domain.machines.hedge import HedgeState
-from bifrost_engine.domain.words import Execution, IntentState, Side
+from bifrost_engine.domain.words import Execution, IntentState, Side, Trigger
 
 from tests.engine.rig import ACCOUNT, CALL, PUT, STOCK, Rig, rules
 from tests.engine.test_decide_orders import quick_rig
@@ -273,3 +273,72 @@ def test_other_symbols_are_never_touched() -> None:
     rig.start()
     assert not rig.of(fx.RecordLeg)
     assert not rig.of(fx.PlaceOrder)
+
+
+def test_an_order_that_filled_while_the_truth_was_read_is_not_taken_for_a_stranger() -> None:
+    # Open orders are read first: the fill that the same answer brings ended the order that it still shows as open.
+    rig, ref = quick_rig()
+    rig.status(ref, "Submitted")
+    rig.answers_truth = False
+    rig.send(ev.LinkDown(rig.at, "cut"))
+    rig.link_up()
+    shown, asked_s = rig._order(rig.broker[ref], "Submitted"), rig.wall_s
+    rig.fill(ref, tell=False)
+    rig.send(
+        ev.BrokerTruth(
+            rig.at,
+            Trigger.RECONNECT,
+            True,
+            asked_s,
+            open_orders=(shown,),
+            executions=tuple(rig.executions),
+            positions=rig.positions(),
+        )
+    )
+    rig.answers_truth = True
+    rig.pass_time(1)
+    assert "order_adopted" not in rig.alerts()
+    assert rig.state.order is None
+    assert rig.state.day.hedge_count == 1
+
+
+def test_an_order_cancelled_while_the_truth_was_read_is_not_taken_for_a_stranger() -> None:
+    rig, ref = quick_rig()
+    rig.status(ref, "Submitted")
+    shown, asked_s = rig._order(rig.broker[ref], "Submitted"), rig.wall_s
+    rig.pass_time(1)
+    rig.cancel(ref)
+    assert rig.state.order is None
+    rig.answers_truth = False
+    before = rig.state.day.hedge_count
+    rig.send(ev.BrokerTruth(rig.at, Trigger.PERIODIC, True, asked_s, open_orders=(shown,), positions=rig.positions()))
+    assert "order_adopted" not in rig.alerts()
+    assert rig.state.day.hedge_count == before == 1
+
+
+def test_an_order_that_was_given_up_and_works_all_the_same_is_taken_over_and_counted_once() -> None:
+    rig, ref = quick_rig()
+    rig.status(ref, "Submitted")
+    shown = rig._order(rig.broker[ref], "Submitted")
+    rig.cancel(ref)
+    rig.pass_time(1)
+    rig.answers_truth = False
+    rig.send(
+        ev.BrokerTruth(rig.at, Trigger.PERIODIC, True, rig.wall_s, open_orders=(shown,), positions=rig.positions())
+    )
+    assert "order_adopted" in rig.alerts()
+    assert rig.state.order is not None and rig.state.order.order_ref == ref
+    assert rig.state.day.hedge_count == 1
+
+
+def test_a_kill_between_acknowledgement_and_the_days_row_loses_no_order_of_the_count() -> None:
+    rig, ref = quick_rig()
+    rig.status(ref, "Submitted")
+    rig.fill(ref)
+    rig.pass_time(1)
+    row = dict(rig.last(fx.RecordTradingDay).row)
+    assert row["hedge_count"] == 1
+    again = rig.restart(trading_day={**row, "hedge_count": 0}, hedges_ended_s=(rig.market_s,))
+    assert again.state.day.hedge_count == 1
+    yesterday = rig.restart(trading_day={**row, "hedge_count": 0}, hedges_ended_s=(rig.market_s - 86400.0,))
+    assert yesterday.state.day.hedge_count == 0

@@ -13,7 +13,7 @@ from .machines.hedge import IDLE, HedgeEvent
 from .portfolio import Leg, ReleaseReason
 from .state import OrderInFlight
 from .turn import Turn
-from .words import BrokerOrder, BrokerPosition, OrderIntent, OrderType, Purpose
+from .words import BrokerOrder, BrokerPosition, Mode, OrderIntent, OrderType, Purpose
 
 
 def _store(turn: Turn, leg: Leg) -> None:
@@ -126,8 +126,12 @@ def release_by_command(turn: Turn, key: ContractKey) -> str:
     return ""
 
 
-def adopt_orders(turn: Turn, open_orders: Iterable[BrokerOrder]) -> None:
-    """A live order of ours that we do not know of (a database restored from a backup): take it over and find out."""
+def adopt_orders(turn: Turn, open_orders: Iterable[BrokerOrder], asked_wall_s: float) -> None:
+    """A live order of ours that we do not know of (a database restored from a backup): take it over and find out.
+
+    Open orders are read before executions, so one that filled in between is shown as open: its end, learned after the
+    reading began at ``asked_wall_s``, is the newer truth.
+    """
     state = turn.state
     known = {order.order_ref for order in state.restored}
     for found in open_orders:
@@ -137,6 +141,15 @@ def adopt_orders(turn: Turn, open_orders: Iterable[BrokerOrder]) -> None:
         if found.account != state.account or found.key != state.stock:
             continue
         if found.order_ref in known or (current is not None and current.order_ref == found.order_ref):
+            continue
+        ended_s = state.ended.get(found.order_ref)
+        if ended_s is not None and ended_s >= asked_wall_s:
+            continue
+        if turn.state.live_ledger.fills(found.order_ref).quantity >= found.quantity:
+            continue
+        if state.mode is Mode.PAPER:
+            text = f"order {found.order_ref} of ours works at the broker, and this is paper mode: look at TWS"
+            turn.alert(Severity.CRITICAL, "live_order_in_paper_mode", text, key=found.order_ref)
             continue
         if turn.state.hedge not in IDLE:
             continue
@@ -174,5 +187,6 @@ def _restore(turn: Turn, found: BrokerOrder) -> OrderInFlight:
         status=found.status,
         acknowledged=True,
         sent_s=turn.at.wall_s,
+        counted=found.order_ref in turn.state.ended,
         filled=round(turn.state.ledger.fills(found.order_ref).quantity),
     )

@@ -25,6 +25,7 @@ from .words import IntentState, OrderIntent, OrderType, Purpose, Side, Trigger
 
 #: Ask for the next block of decision numbers when this few are left.
 SEQUENCE_LOW = 20
+_ENDED_KEPT = 50
 #: First wait after a failed hedge; it doubles up to the last.
 BACKOFF_FIRST_S, BACKOFF_LAST_S = 2.0, 60.0
 
@@ -72,6 +73,7 @@ def _come_to_rest(turn: Turn) -> None:
             capped = order.intent.quantity >= turn.rules.config.gates.intent.hedge.max_hedge_shares_per_order
             turn.change(ended_with_fills=True, ended_residue=order.remaining > 0 or capped)
         turn.emit(RecordHistory(turn.at, f"order {ending}"))
+        _remember_end(turn, order.order_ref)
     turn.change(order=None)
     if failed:
         turn.change(retry_after_s=turn.at.wall_s + backoff_s(turn.state.failures))
@@ -81,6 +83,14 @@ def _come_to_rest(turn: Turn) -> None:
         turn.change(failures=0)
         event = TradingEvent.HEDGE_DONE
     turn.change(trading=TRADING_MACHINE.next(turn.state.trading, event))
+
+
+def _remember_end(turn: Turn, order_ref: str) -> None:
+    """A picture of the broker that was taken before the end may still show the order as open."""
+    ended = {**turn.state.ended, order_ref: turn.at.wall_s}
+    while len(ended) > _ENDED_KEPT:
+        del ended[next(iter(ended))]
+    turn.change(ended=ended)
 
 
 def start(
@@ -286,6 +296,7 @@ def cancelled(turn: Turn, reason: str) -> None:
     if order is None:
         return
     if hedge is HedgeState.CANCEL:
+        count_once(turn)
         turn.change_order(ending="cancelled")
         _operation(turn, order.intent, OperationType.CANCEL, order.remaining, None, order.last_error or reason)
         step(turn, HedgeEvent.CANCEL_CONFIRMED)

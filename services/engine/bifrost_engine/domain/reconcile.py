@@ -55,7 +55,7 @@ def broker_truth(turn: Turn, truth: BrokerTruth) -> None:
         return
     turn.change(recon=replace(turn.state.recon, read_s=turn.at.wall_s), positions=truth.positions)
     folded = tuple(e.exec_id for e in sorted(truth.executions, key=lambda e: e.time_s) if facts.fold(turn, e))
-    legs.adopt_orders(turn, truth.open_orders)
+    legs.adopt_orders(turn, truth.open_orders, truth.asked_wall_s)
     probes.answer(turn, truth)
     probes.recovered(turn, truth)
     if turn.state.hedge not in _BUSY:

@@ -15,7 +15,7 @@ from .portfolio import Leg
 from .state import OrderInFlight, Rules, State
 from .trading_day import TradingDay
 from .view import LastHedge
-from .words import BrokerPosition, Execution, Mode, OrderIntent, Times
+from .words import BrokerPosition, Execution, Mode, OrderIntent, Purpose, Times
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,8 @@ class Restored:
     costs: Mapping[str, float] = field(default_factory=dict)
     """Commission in dollars by exec_id."""
     open_intents: tuple[OpenIntent, ...] = ()
+    hedges_ended_s: tuple[float, ...] = ()
+    """Market times of the hedges that the broker took and whose end is recorded, of the newest trading day at least."""
     trading_day: Mapping[str, object] | None = None
     """Newest row of `trading_days` of (account, mode)."""
     legs: tuple[Mapping[str, object], ...] = ()
@@ -67,7 +69,9 @@ def initial_state(restored: Restored, rules: Rules, at: Times) -> tuple[State, t
     ledger = ledgers.fold_all(restored.executions, restored.costs)
     live = ledger if restored.mode is Mode.LIVE else ledgers.fold_all(restored.live_executions, restored.costs)
     legs = {leg.key: leg for leg in map(Leg.from_row, restored.legs)}
+    in_flight = tuple(_in_flight(entry, ledger) for entry in restored.open_intents)
     day, notes = _day(restored, ledger, legs, rules, now)
+    day = _counted(day, restored.hedges_ended_s, in_flight, rules)
     notes += _reach(legs, rules)
     baseline = restored.baseline
     return (
@@ -83,7 +87,7 @@ def initial_state(restored: Restored, rules: Rules, at: Times) -> tuple[State, t
             external_shares=float(str(baseline["shares"])) if baseline is not None else None,
             external_confirmed=baseline is not None and baseline.get("origin") == "confirmed",
             external_seen=restored.external_exec_ids,
-            restored=tuple(_in_flight(entry, ledger) for entry in restored.open_intents),
+            restored=in_flight,
             sequence_next=restored.sequence.start,
             sequence_stop=restored.sequence.stop,
             started_s=at.wall_s,
@@ -120,6 +124,15 @@ def _day(
         if clock_ok:
             day = replace(day, last_hedge=LastHedge(newest.time_s, newest.price, 0.0, 0.0, residue=False))
     return day, notes
+
+
+def _counted(
+    day: TradingDay, ended_s: tuple[float, ...], in_flight: tuple[OrderInFlight, ...], rules: Rules
+) -> TradingDay:
+    """The day's count by the intents: a kill between an order's acknowledgement and the day's row loses no order."""
+    taken = [order.intent.at.market_s for order in in_flight if order.counted and order.intent.purpose is Purpose.HEDGE]
+    days = [rules.calendar.trading_day_s(at_s) for at_s in (*ended_s, *taken) if at_s is not None]
+    return replace(day, hedge_count=max(day.hedge_count, sum(taken_on == day.day for taken_on in days)))
 
 
 def _in_flight(entry: OpenIntent, ledger: Ledger) -> OrderInFlight:

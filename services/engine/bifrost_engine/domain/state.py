@@ -188,6 +188,8 @@ class State:
     order: OrderInFlight | None = None
     restored: tuple[OrderInFlight, ...] = ()
     """Unresolved intents of an earlier life, waiting for their turn to be probed."""
+    ended: Mapping[str, float] = field(default_factory=dict)
+    """When orders of this life came to their end, wall seconds by order_ref: the newest ones."""
     failures: int = 0
     retry_after_s: float = 0.0
     order_times_s: tuple[float, ...] = ()

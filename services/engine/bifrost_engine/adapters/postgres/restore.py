@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from bifrost.contract import parse_contract_key
@@ -31,6 +31,12 @@ def restore(conn: Connection, account: str, mode: Mode, symbol: str) -> Restored
     """Everything of (account, mode) on ``symbol``, and a fresh block of decision numbers."""
     executions = _executions(conn, account, mode)
     live = _executions(conn, account, Mode.LIVE) if mode is Mode.PAPER else []
+    day = fetch_one(
+        conn,
+        "SELECT * FROM trading_days WHERE account = %s AND mode = %s ORDER BY trading_day DESC LIMIT 1",
+        account,
+        str(mode),
+    )
     status = fetch_one(conn, "SELECT extract(epoch FROM ts)::double precision AS ts_s FROM status_current WHERE id = 1")
     return Restored(
         account=account,
@@ -40,12 +46,8 @@ def restore(conn: Connection, account: str, mode: Mode, symbol: str) -> Restored
         external_exec_ids=frozenset(fill.exec_id for fill in (live or executions) if fill.origin is Origin.EXTERNAL),
         costs=_costs(conn, account),
         open_intents=_open_intents(conn, account, mode),
-        trading_day=fetch_one(
-            conn,
-            "SELECT * FROM trading_days WHERE account = %s AND mode = %s ORDER BY trading_day DESC LIMIT 1",
-            account,
-            str(mode),
-        ),
+        hedges_ended_s=_hedges_ended(conn, account, mode, day["trading_day"]) if day else (),
+        trading_day=day,
         legs=tuple(fetch_all(conn, "SELECT * FROM managed_legs WHERE account = %s ORDER BY contract_key", account)),
         baseline=fetch_one(conn, "SELECT * FROM external_baseline WHERE account = %s AND symbol = %s", account, symbol),
         sequence=reserve_sequence(conn),
@@ -128,6 +130,20 @@ def _open_intents(conn: Connection, account: str, mode: Mode) -> tuple[OpenInten
         str(mode),
     )
     return tuple(OpenIntent(_intent(row), row["state"], row["order_id"] or 0, row["perm_id"] or 0) for row in rows)
+
+
+def _hedges_ended(conn: Connection, account: str, mode: Mode, since: date) -> tuple[float, ...]:
+    """A trading day begins at midnight in New York; rejected orders and those never sent do not count."""
+    rows = fetch_all(
+        conn,
+        "SELECT extract(epoch FROM ts)::double precision AS ts_s FROM order_intents "
+        "WHERE account = %s AND mode = %s AND purpose = 'hedge' AND state IN ('filled', 'cancelled') "
+        "AND ts >= %s::timestamp AT TIME ZONE 'America/New_York'",
+        account,
+        str(mode),
+        since,
+    )
+    return tuple(row["ts_s"] for row in rows)
 
 
 def _intent(row: Mapping[str, Any]) -> OrderIntent:
