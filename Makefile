@@ -1,7 +1,7 @@
 # Bifrost. `make` lists the targets.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run up down ps logs token reset test lint diagrams tape env dev-env
+.PHONY: help run up down ps logs token reset gateway test bench lint diagrams tape env dev-env client-envs
 
 # A Python that the desk can run on (3.11 to 3.13): the first one found, or name it: make run PYTHON=/path/to/python3.12
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -42,7 +42,7 @@ reset: env ## remove a scenario's database, account and logs, after asking [SCEN
 	@$(DESK) reset $(WHICH) $(if $(ALL),--all) $(if $(YES),--yes)
 	@$(COMPOSE) reset
 
-test: dev-env lint ## all tests, with an ephemeral database [ARGS="tests/desk -k ports"]
+test: dev-env client-envs lint ## all tests, with an ephemeral database [ARGS="tests/desk -k ports"]
 	@$(DEV)/bin/python -m pytest $(ARGS)
 
 lint: dev-env ## style, types and import rules
@@ -59,3 +59,9 @@ env: ## the environment of `make run` (.venv), from the hashed lock file
 
 dev-env: ## the environment of `make test` (.venv-dev)
 	@$(PYTHON) tools/desk/environment.py --folder $(DEV) --lock requirements/dev.lock
+
+# Client libraries that cannot live beside ib_insync, each with the gateway's tests in an environment of its own.
+client-envs: ## the environments of ib_async and ibapi, clients that `make test` runs against the simulator
+	@$(PYTHON) tools/desk/environment.py --folder .venv-ib_async --lock requirements/ib_async.lock \
+		--packages services/common services/simulator
+	@$(PYTHON) tools/desk/environment.py --folder .venv-ibapi --lock requirements/ibapi.lock --packages

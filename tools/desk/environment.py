@@ -43,17 +43,17 @@ def _text(version):
     return ".".join(str(part) for part in version)
 
 
-def fingerprint(lock):
+def fingerprint(lock, packages):
     """Changes whenever the environment has to be made anew."""
     digest = hashlib.sha256(f"{sys.version}\n{ROOT}\n".encode())
-    for path in (lock, *(ROOT / package / "pyproject.toml" for package in PACKAGES)):
+    for path in (lock, *(ROOT / package / "pyproject.toml" for package in packages)):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
-def make(folder, lock):
-    """Create or refresh ``folder`` from ``lock``; returns the exit code."""
-    stamp, wanted = folder / ".bifrost-stamp", fingerprint(lock)
+def make(folder, lock, packages):
+    """Create or refresh ``folder`` from ``lock`` with the repository's ``packages`` in it; returns the exit code."""
+    stamp, wanted = folder / ".bifrost-stamp", fingerprint(lock, packages)
     if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
         return 0
     print(
@@ -65,12 +65,13 @@ def make(folder, lock):
         stamp.unlink()
     python = folder / "bin" / "python"
     pip = [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
-    editable = [part for package in PACKAGES for part in ("-e", str(ROOT / package))]
-    steps = (
+    editable = [part for package in packages for part in ("-e", str(ROOT / package))]
+    steps = [
         [sys.executable, "-m", "venv", "--clear", str(folder)],
         [*pip, "--require-hashes", "-r", str(lock)],
-        [*pip, "--no-deps", "--no-build-isolation", *editable],
-    )
+    ]
+    if editable:
+        steps.append([*pip, "--no-deps", "--no-build-isolation", *editable])
     for step in steps:
         done = subprocess.run(step, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, cwd=str(ROOT))
         if done.returncode != 0:
@@ -86,13 +87,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=ROOT / ".venv")
     parser.add_argument("--lock", type=Path, default=ROOT / "requirements" / "runtime.lock")
+    parser.add_argument("--packages", nargs="*", default=PACKAGES, help="folders of the repository; none for no package")
     args = parser.parse_args()
     problem = check_python(sys.version_info[:2])
     if problem:
         print(problem, file=sys.stderr)
         return 2
     try:
-        return make(args.folder.absolute(), args.lock.absolute())
+        return make(args.folder.absolute(), args.lock.absolute(), args.packages)
     except KeyboardInterrupt:
         print("environment: interrupted; the next start begins it anew", file=sys.stderr)
         return 130
