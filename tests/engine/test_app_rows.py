@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
-
 from bifrost.contract import contract_key
 from bifrost.db.spool import SpoolRecord, decode, encode
 from bifrost.db.tables import TABLES, TableKind
@@ -37,8 +36,8 @@ from bifrost_engine.domain.words import (
 AT = Times(1_800_000_000.0, 1_778_162_400.0)
 STOCK = contract_key("NVDA", "STK")
 INTENT = OrderIntent(
-    "BF1", 9, "DU1", Mode.LIVE, STOCK, Side.SELL, 12, OrderType.LIMIT, 139.9, "DAY", Purpose.HEDGE, "D2", True, 140.0, AT
-)  # fmt: skip
+    "BF1", 9, "DU1", Mode.LIVE, STOCK, Side.SELL, 12, OrderType.LIMIT, 139.9, "DAY", Purpose.HEDGE, "D2", True, 140, AT
+)
 STATES = Dimensions(
     OptionState.LONG_GAMMA,
     DeltaState.HEDGE_NEEDED,

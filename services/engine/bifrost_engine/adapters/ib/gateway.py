@@ -39,7 +39,7 @@ from bifrost_engine.domain.words import BrokerPosition, OrderIntent, Trigger
 from . import frames
 from .broker import IbOrders
 from .feed import Feed
-from .truth import TruthReader
+from .truth import QUERY_TIMEOUT_S, TruthReader
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +53,7 @@ class GatewayOptions:
     connect_timeout_s: float
     line_retry_s: float
     allow_delayed: bool
+    query_timeout_s: float = QUERY_TIMEOUT_S
 
 
 class IbGateway:
@@ -87,7 +88,12 @@ class IbGateway:
             round_price=self._round_price,
         )
         self.truth = TruthReader(
-            self.connection, self.orders, clock, account=lambda: self._account, positions=self._read_positions
+            self.connection,
+            self.orders,
+            clock,
+            account=lambda: self._account,
+            positions=self._read_positions,
+            timeout_s=options.query_timeout_s,
         )
         self._feed = Feed(self.connection, self._contracts, self._lines, sink, clock)
         self.connection.on_connected.add(self._connected)
@@ -168,7 +174,8 @@ class IbGateway:
         self._sink(answer)
 
     async def _read_positions(self) -> tuple[BrokerPosition, ...]:
-        return tuple(map(_position, await self._accounts.fetch_positions(self._account)))
+        held = await self._accounts.fetch_positions(self._account, self._options.query_timeout_s)
+        return tuple(map(_position, held))
 
     def _want_lines(self, positions: tuple[BrokerPosition, ...]) -> None:
         held = {
