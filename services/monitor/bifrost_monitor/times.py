@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 
 
 def rfc3339(moment: datetime | None) -> str | None:
-    """``moment`` as ``2026-03-02T14:30:00.123Z``; None stays None."""
+    """``moment`` as ``2026-03-02T14:30:00.123456Z``; None stays None.
+
+    All that the database keeps: a time that was cut short would not find its own row again as since_ts or until_ts.
+    """
     if moment is None:
         return None
-    text = moment.astimezone(UTC).isoformat(timespec="milliseconds" if moment.microsecond else "seconds")
-    return text.replace("+00:00", "Z")
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def parse_rfc3339(text: str, name: str) -> datetime:
