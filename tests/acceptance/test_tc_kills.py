@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from typing import Any
 
@@ -45,7 +44,7 @@ def recovered(desk: Desk, count: int) -> None:
     desk.nothing_doubled()
     assert hedge_count(desk) >= count
     desk.hedge_again()
-    desk.engine.until(lambda: desk.agrees(), "ledger and broker to agree", 60)
+    desk.engine.until(desk.agrees, "ledger and broker to agree", 60)
     desk.nothing_doubled()
     unresolved = "SELECT count(*) FROM order_intents WHERE state = 'unknown'"
     assert desk.database.value(unresolved) == 0
@@ -114,4 +113,4 @@ def test_TC_2_RE_6_5_killed_between_fill_and_its_record(desk: Desk) -> None:
 def _spool_lines(desk: Desk) -> list[str]:
     folder = desk.engine.home / "spool"
     files = sorted(folder.glob("engine-*.jsonl")) if folder.is_dir() else []
-    return [line for file in files if os.path.getsize(file) for line in file.read_text(encoding="utf-8").splitlines()]
+    return [line for file in files for line in file.read_text(encoding="utf-8").splitlines()]

@@ -81,6 +81,16 @@ class ServiceProcess:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def log(self) -> str:
+        """What it wrote to the terminal."""
+        return (self.home / f"{self.module}.log").read_text(encoding="utf-8")
+
+    def exit_code(self, limit_s: float = 20.0) -> int:
+        """Wait for it to end by itself."""
+        assert self._process is not None
+        return self._process.wait(limit_s)
+
     def kill(self) -> None:
         """SIGKILL."""
         if self._process is not None:
@@ -144,6 +154,8 @@ class Desk:
         """Bring the desk back to where it hedges, whatever the test before has done to it."""
         for relay in (self.to_gateway, self.to_database):
             relay.mend()
+        for fault in self.simulator.get("/faults")["active"]:
+            self.clear_fault(fault["name"])
         for service in (self.monitor, self.pricer):
             if not service.running:
                 service.start()
@@ -250,6 +262,10 @@ class Desk:
         order: dict[str, Any] = self.simulator.post("/orders", contract_key=STOCK, side=side, quantity=quantity, **more)
         return order
 
+    def clear_fault(self, name: str) -> None:
+        """End a fault of the simulator."""
+        httpx.delete(f"{self.simulator.url}/faults/{name}", timeout=10, trust_env=False).raise_for_status()
+
     # -- what must agree
 
     def agrees(self) -> bool:
@@ -308,7 +324,8 @@ class Desk:
         """The backend of the engine that waits to write ``table``."""
         pid = self.database.value(
             "SELECT l.pid FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE NOT l.granted "
-            "AND l.relation = %s::regclass AND a.application_name = 'bifrost-engine' AND a.datname = current_database()",
+            "AND l.relation = %s::regclass AND a.application_name = 'bifrost-engine' "
+            "AND a.datname = current_database()",
             table,
         )
         return None if pid is None else int(pid)
