@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bifrost.contract import contract_key
 from bifrost_engine.domain import effects as fx
 from bifrost_engine.domain import events as ev
 from bifrost_engine.domain.machines.hedge import HedgeState
 from bifrost_engine.domain.words import Execution, IntentState, Side, Trigger
 
-from tests.engine.rig import ACCOUNT, CALL, PUT, STOCK, Rig, rules
+from tests.engine.rig import ACCOUNT, CALL, PUT, START_S, STOCK, Rig, rules
 from tests.engine.test_decide_orders import quick_rig
 
 
@@ -342,3 +344,49 @@ def test_a_kill_between_acknowledgement_and_the_days_row_loses_no_order_of_the_c
     assert again.state.day.hedge_count == 1
     yesterday = rig.restart(trading_day={**row, "hedge_count": 0}, hedges_ended_s=(rig.market_s - 86400.0,))
     assert yesterday.state.day.hedge_count == 0
+
+
+def inferred_fill() -> tuple[Rig, str]:
+    """An order whose fill only the position tells of, booked as a synthetic execution."""
+    rig, ref = quick_rig()
+    intent = rig.broker.pop(ref)
+    rig.completed[ref] = (intent, "Filled")
+    rig.shares = -134.0
+    rig.pass_time(14)
+    assert rig.state.ledger.position(STOCK) == -134
+    return rig, ref
+
+
+def real(ref: str, exec_id: str, quantity: float, price: float = 140.02) -> Execution:
+    return Execution(exec_id, ACCOUNT, STOCK, Side.SELL, quantity, price, START_S, ref, 7001, 101, 1)
+
+
+def test_the_real_execution_takes_the_place_of_the_inferred_one() -> None:
+    rig, ref = inferred_fill()
+    rig.send(ev.ExecutionReported(rig.at, real(ref, "0001.9.01", 134)))
+    assert rig.state.ledger.position(STOCK) == -134, "it would be -268 counted twice"
+    assert rig.last(fx.RecordExecution).execution.replaces_exec_id == f"recon:{ref}"
+    again = rig.restart()
+    assert again.state.ledger.position(STOCK) == -134
+    assert again.state.ledger.holding(STOCK).average_price == 140.02
+
+
+def test_real_executions_that_come_one_by_one_never_move_the_position() -> None:
+    rig, ref = inferred_fill()
+    for number, quantity in enumerate((100, 30, 4)):
+        rig.send(ev.ExecutionReported(rig.at, real(ref, f"0001.9{number}.01", quantity)))
+        assert rig.state.ledger.position(STOCK) == -134
+    assert all(not e.exec_id.startswith("recon:") for e in rig.state.ledger.counted())
+    rows = [e.execution for e in rig.of(fx.RecordExecution)]
+    replaced = {row.replaces_exec_id for row in rows}
+    assert sum(row.signed_quantity for row in rows if row.exec_id not in replaced) == -134
+    assert rig.restart().state.ledger.position(STOCK) == -134
+
+
+def test_the_row_of_a_correction_names_what_it_corrects() -> None:
+    rig, ref = quick_rig()
+    first = rig.fill(ref)
+    rig.send(ev.ExecutionReported(rig.at, replace(first, exec_id=f"{first.exec_id[:-2]}02", price=139.5)))
+    rows = [e.execution for e in rig.of(fx.RecordExecution)]
+    assert [row.replaces_exec_id for row in rows] == ["", first.exec_id]
+    assert rig.state.ledger.position(STOCK) == -134

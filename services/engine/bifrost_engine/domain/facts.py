@@ -95,8 +95,11 @@ def fold(turn: Turn, execution: Execution) -> bool:
     if execution.origin is Origin.EXTERNAL:
         execution = replace(execution, origin=Origin.OWN)
     before = turn.state.ledger
+    execution, inferred = _naming_what_it_replaces(turn, execution)
     if not _enter(turn, execution):
         return False
+    if inferred is not None and inferred.quantity > execution.quantity:
+        _keep_rest(turn, inferred, execution)
     if execution.paper or turn.state.mode is Mode.LIVE:
         day = trading_day.book_fill(turn.state.day, execution, before, turn.state.ledger, turn.rules.calendar)
         turn.change(day=day)
@@ -120,6 +123,41 @@ def fold(turn: Turn, execution: Execution) -> bool:
     if ours:
         orders.filled(turn, round(turn.state.ledger.fills(execution.order_ref).quantity))
     return True
+
+
+def _naming_what_it_replaces(turn: Turn, execution: Execution) -> tuple[Execution, Execution | None]:
+    """The broker's report takes the place of what was inferred for its order, a correction that of what it corrects.
+
+    The row says so, because the database's readers count only what no row replaces. The second value is the inferred
+    execution.
+    """
+    book = _book_of(turn, execution)
+    if execution.origin is Origin.SYNTHETIC or execution.replaces_exec_id or execution.exec_id in book.executions:
+        return execution, None
+    corrected = ledgers.corrected_by(book, execution.exec_id)
+    if corrected:
+        return replace(execution, replaces_exec_id=corrected), None
+    inferred = ledgers.synthetic_for(book, execution.order_ref) if execution.order_ref else None
+    if inferred is None:
+        return execution, None
+    return replace(execution, replaces_exec_id=inferred.exec_id), inferred
+
+
+def _keep_rest(turn: Turn, inferred: Execution, real: Execution) -> None:
+    """The broker reports an order's fills one by one: what it has not reported yet stays inferred."""
+    rest = replace(
+        inferred,
+        exec_id=f"recon:{inferred.order_ref}:{real.exec_id}",
+        quantity=inferred.quantity - real.quantity,
+        note=f"what {real.exec_id} left of {inferred.exec_id}",
+    )
+    if _enter(turn, rest):
+        turn.emit(RecordExecution(turn.at, rest))
+
+
+def _book_of(turn: Turn, execution: Execution) -> ledgers.Ledger:
+    live_in_paper = turn.state.mode is Mode.PAPER and not execution.paper
+    return turn.state.live_ledger if live_in_paper else turn.state.ledger
 
 
 def _enter(turn: Turn, execution: Execution) -> bool:

@@ -185,6 +185,13 @@ def add_commission(ledger: Ledger, exec_id: str, commission_usd: float) -> Ledge
     return replace(ledger, commissions={**ledger.commissions, exec_id: commission_usd})
 
 
+def corrected_by(ledger: Ledger, exec_id: str) -> str:
+    """The exec_id that ``exec_id`` corrects by IB's rule: the same up to the last dot, lower, and still counting."""
+    root, revision = _revision(exec_id)
+    older = [known for known in ledger.roots.get(root, ()) if known not in ledger.superseded] if root else []
+    return next((known for known in older if _revision(known)[1] < revision), "")
+
+
 def synthetic_for(ledger: Ledger, order_ref: str) -> Execution | None:
     """The inferred execution (origin synthetic) of ``order_ref`` that still counts: the real report will replace it."""
     for exec_id in reversed(ledger.orders.get(order_ref, ())):
