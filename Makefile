@@ -1,7 +1,7 @@
 # Bifrost. `make` lists the targets.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run up down ps logs token reset gateway test bench lint diagrams tape env dev-env client-envs
+.PHONY: help run up down ps logs token reset gateway test bench lint diagrams picture tape env dev-env client-envs
 
 # A Python that the desk can run on (3.11 to 3.13): the first one found, or name it: make run PYTHON=/path/to/python3.12
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -50,6 +50,9 @@ lint: dev-env ## style, types and import rules
 
 diagrams: dev-env ## draw the state machines of docs/machines.md from their tables
 	@$(DEV)/bin/python -m bifrost_engine.domain.machines.diagrams docs/machines.md
+
+picture: dev-env ## take the README's picture from the desk that runs now [BROWSER=/path/to/chromium]
+	@$(DEV)/bin/python tools/desk/picture.py $(or $(BROWSER),$(shell command -v chromium))
 
 tape: env ## record the small market day that the project ships, by its own simulator
 	@$(VENV)/bin/python -m bifrost_simulator record-tape --scenario config/scenarios/tape/recorded-from.yaml --out config/scenarios/tape/lean

@@ -137,7 +137,7 @@ def wait_for_prices(desk: DeskView, timeout_s: float = 60.0) -> None:
     """Every contract held in any account has a price, and the page's positions carry it."""
     missing = (
         "SELECT count(*) FROM account_positions a LEFT JOIN instrument_prices p USING (contract_key) "
-        "WHERE a.quantity <> 0 AND coalesce(p.bid, p.ask, p.last) IS NULL"
+        "WHERE a.position <> 0 AND coalesce(p.bid, p.ask, p.last) IS NULL"
     )
 
     def priced() -> bool:

@@ -196,10 +196,9 @@ class DeskProcess:
         """One value of the database of a desk that is down: its server is started for this question alone."""
         password = self.home / "secrets" / "bifrost_owner"
         server = EphemeralPostgres(self.home / "postgres", free_port(), password, stop_with_parent=True)
-        with server, contextlib.closing(psycopg2.connect(server.dsn("options_db"))) as conn:
-            with conn.cursor() as cursor:
-                cursor.execute(statement)
-                row = cursor.fetchone()
+        with server, contextlib.closing(psycopg2.connect(server.dsn("options_db"))) as conn, conn.cursor() as cursor:
+            cursor.execute(statement)
+            row = cursor.fetchone()
         return row[0] if row else None
 
     def service(self, name: str) -> psutil.Process:
