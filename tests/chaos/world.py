@@ -28,6 +28,8 @@ class Journal:
     simulator: SimulatorProcess
     placed: list[dict[str, Any]] = field(default_factory=list)
     executed: dict[str, dict[str, Any]] = field(default_factory=dict)
+    rejected_ids: set[int] = field(default_factory=set)
+    """Order ids that the broker refused (201)."""
     _seen: dict[str, int] = field(default_factory=dict)
 
     def read(self) -> None:
@@ -36,6 +38,10 @@ class Journal:
         for entry in self._new("execDetails"):
             if entry["fields"]["orderRef"].startswith("BF"):
                 self.executed.setdefault(entry["fields"]["execId"], entry)
+
+        for entry in self._new("error"):
+            if entry["fields"]["code"] == 201:
+                self.rejected_ids.add(int(entry["fields"]["reqId"]))
 
     def _new(self, message: str) -> list[dict[str, Any]]:
         since = self._seen.get(message, 0)

@@ -390,3 +390,21 @@ def test_the_row_of_a_correction_names_what_it_corrects() -> None:
     rows = [e.execution for e in rig.of(fx.RecordExecution)]
     assert [row.replaces_exec_id for row in rows] == ["", first.exec_id]
     assert rig.state.ledger.position(STOCK) == -134
+
+
+def test_a_reject_is_final_at_once_and_not_forgotten_by_a_kill_in_the_back_off() -> None:
+    rig, ref = quick_rig()
+    rig.reject(ref)
+    assert rig.state.hedge is HedgeState.FAIL
+    states = {e.order_ref: e.state for e in rig.of(fx.RecordIntentState)}
+    assert states[ref] is IntentState.REJECTED
+    assert rig.restart().state.restored == ()
+
+
+def test_a_fill_is_told_before_the_execution_that_makes_it_known() -> None:
+    # Killed between the two rows: the broker reports the execution again, and the fill is told again under one id.
+    rig, ref = quick_rig()
+    rig.fill(ref)
+    kinds = [type(e) for e in rig.effects if isinstance(e, fx.RecordExecution | fx.RecordOperation)]
+    told = next(i for i, e in enumerate(rig.of(fx.RecordOperation)) if e.type is fx.OperationType.FILL)
+    assert kinds.index(fx.RecordExecution) > told

@@ -98,15 +98,14 @@ def fold(turn: Turn, execution: Execution) -> bool:
     execution, inferred = _naming_what_it_replaces(turn, execution)
     if not _enter(turn, execution):
         return False
-    if inferred is not None and inferred.quantity > execution.quantity:
-        _keep_rest(turn, inferred, execution)
+    rest = _rest_of(turn, inferred, execution)
     if execution.paper or turn.state.mode is Mode.LIVE:
         day = trading_day.book_fill(turn.state.day, execution, before, turn.state.ledger, turn.rules.calendar)
         turn.change(day=day)
         turn.emit(RecordTradingDay(day.as_row()))
     reason = order.intent.reason if ours and order is not None else (execution.note or "late or recovered")
     turn.emit(
-        RecordExecution(turn.at, execution),
+        # The execution's own row comes last: once it is there, a restarted engine takes the fill for told.
         RecordOperation(
             turn.at,
             OperationType.FILL,
@@ -118,6 +117,8 @@ def fold(turn: Turn, execution: Execution) -> bool:
             execution.order_ref,
             execution.exec_id,
         ),
+        RecordExecution(turn.at, execution),
+        *(RecordExecution(turn.at, still_inferred) for still_inferred in rest),
         RecordHistory(turn.at, "fill"),
     )
     if ours:
@@ -143,16 +144,17 @@ def _naming_what_it_replaces(turn: Turn, execution: Execution) -> tuple[Executio
     return replace(execution, replaces_exec_id=inferred.exec_id), inferred
 
 
-def _keep_rest(turn: Turn, inferred: Execution, real: Execution) -> None:
+def _rest_of(turn: Turn, inferred: Execution | None, real: Execution) -> tuple[Execution, ...]:
     """The broker reports an order's fills one by one: what it has not reported yet stays inferred."""
+    if inferred is None or inferred.quantity <= real.quantity:
+        return ()
     rest = replace(
         inferred,
         exec_id=f"recon:{inferred.order_ref}:{real.exec_id}",
         quantity=inferred.quantity - real.quantity,
         note=f"what {real.exec_id} left of {inferred.exec_id}",
     )
-    if _enter(turn, rest):
-        turn.emit(RecordExecution(turn.at, rest))
+    return (rest,) if _enter(turn, rest) else ()
 
 
 def _book_of(turn: Turn, execution: Execution) -> ledgers.Ledger:

@@ -286,6 +286,8 @@ def rejected(turn: Turn, reason: str) -> None:
         return
     turn.change_order(ending="rejected", failed=True, last_error=reason)
     _operation(turn, order.intent, OperationType.REJECT, order.remaining, None, reason)
+    # At once: the broker keeps no trace of it, so an engine that starts in the back-off could not find it out.
+    turn.emit(RecordIntentState(turn.at, order.order_ref, IntentState.REJECTED, reason))
     step(turn, HedgeEvent.ACK_REJECT)
     turn.emit(RecordHistory(turn.at, "reject"))
 
