@@ -41,6 +41,7 @@ from bifrost_simulator.api import (
     TickType,
     WorldListener,
 )
+from bifrost_simulator.api.wire import OpenTap
 
 ACCOUNT = "DU1234567"
 START = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
@@ -85,6 +86,8 @@ class RecordingJournal:
 
 class FakeWorld:
     """Answers every call of the World protocol: market orders fill at once, limit orders rest."""
+
+    tap = OpenTap()
 
     def __init__(self) -> None:
         self.journal = RecordingJournal()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from bifrost.contract import ContractKey
 
@@ -23,6 +23,7 @@ class QuoteBoard:
         self._quotes: dict[int, Quote] = {}
         self._watches: dict[int, int] = {}
         self._taken: dict[tuple[int, bool], tuple[int, float]] = {}
+        self.disturb: Callable[[int, Quote], Quote] | None = None
 
     def watch(self, contract: Contract) -> None:
         """Publish the contract from now on; a new one is published at once."""
@@ -48,7 +49,7 @@ class QuoteBoard:
         ids = list(con_ids)
         keys: list[ContractKey] = [self._universe.key(con_id) for con_id in ids]
         for con_id, quote in zip(ids, self._market.quotes(keys), strict=True):
-            self._quotes[con_id] = quote
+            self._quotes[con_id] = self.disturb(con_id, quote) if self.disturb is not None else quote
 
     def quote(self, con_id: int) -> Quote:
         """The published quote; `EMPTY_QUOTE` for a contract that nobody watches."""

@@ -37,6 +37,8 @@ class SimClock:
     always_open: bool = False
     paused: bool = False
     over: bool = False
+    told_offset_s: float = 0.0
+    """What a gateway whose clock is wrong adds to the times that it tells."""
     _wall_s: float | None = None
 
     def advance(self, wall_s: float) -> None:
@@ -70,6 +72,10 @@ class SimClock:
     def now(self) -> datetime:
         """Aware UTC."""
         return datetime.fromtimestamp(self.market_s, UTC)
+
+    def told(self) -> datetime:
+        """Time as clients are told it."""
+        return datetime.fromtimestamp(self.market_s + self.told_offset_s, UTC)
 
     def to_state(self) -> dict[str, object]:
         return {"market_s": self.market_s, "speed": self.speed, "paused": self.paused, "over": self.over}

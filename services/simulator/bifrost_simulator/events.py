@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
 
 from bifrost_simulator.api import (
     AccountValue,
@@ -23,18 +25,35 @@ from bifrost_simulator.api import (
 _Call = Callable[[WorldListener], None]
 
 
+class OrderWord(StrEnum):
+    """What a client is told of an order."""
+
+    OPEN_ORDER = "open_order"
+    STATUS = "status"
+    EXECUTION = "execution"
+    COMMISSION = "commission"
+    ERROR = "error"
+
+
+@dataclass(slots=True)
+class _HeldOrder:
+    words: frozenset[OrderWord]
+    waiting: list[_Call] = field(default_factory=list)
+
+
 class Dispatcher:
     """Hands events to the listeners.
 
     While `cut` (connectivity between gateway and broker lost, 1100) market data is dropped and what belongs to orders
     and accounts waits; `restore` lets it go in order. Muted orders (fault ``ack_lost``) send nothing until a client
-    asks for them.
+    asks for them. Of a held order some words wait until `release` (faults ``ack_slow``, ``exec_before_status``).
     """
 
     def __init__(self) -> None:
         self._listeners: list[WorldListener] = []
         self._waiting: list[_Call] = []
         self._muted: set[int] = set()
+        self._held: dict[int, _HeldOrder] = {}
         self._dirty = False
         self.cut = False
 
@@ -50,6 +69,16 @@ class Dispatcher:
 
     def mute(self, perm_id: int) -> None:
         self._muted.add(perm_id)
+
+    def hold(self, perm_id: int, words: frozenset[OrderWord]) -> None:
+        """Keep these words about an order until `release`."""
+        self._held[perm_id] = _HeldOrder(words)
+
+    def release(self, perm_id: int) -> None:
+        """Say in order what was kept of an order."""
+        held = self._held.pop(perm_id, None)
+        for call in held.waiting if held is not None else ():
+            self._or_wait(call)
 
     def unmute(self, perm_id: int) -> None:
         self._muted.discard(perm_id)
@@ -89,28 +118,25 @@ class Dispatcher:
     # -- orders and accounts: wait while cut
 
     def open_order(self, order: OrderView) -> None:
-        if order.perm_id not in self._muted:
-            self._or_wait(lambda to: to.on_open_order(order.client_id, order))
+        self._of_order(order.perm_id, OrderWord.OPEN_ORDER, lambda to: to.on_open_order(order.client_id, order))
 
     def order_status(self, order: OrderView) -> None:
-        if order.perm_id not in self._muted:
-            self._or_wait(lambda to: to.on_order_status(order.client_id, order))
+        self._of_order(order.perm_id, OrderWord.STATUS, lambda to: to.on_order_status(order.client_id, order))
 
     def what_if(self, order: OrderView, state: OrderState) -> None:
         self._or_wait(lambda to: to.on_what_if(order.client_id, order, state))
 
     def execution(self, execution: Execution) -> None:
-        if execution.perm_id not in self._muted:
-            self._or_wait(lambda to: to.on_execution(execution.client_id, execution))
+        self._of_order(
+            execution.perm_id, OrderWord.EXECUTION, lambda to: to.on_execution(execution.client_id, execution)
+        )
 
     def commission(self, client_id: int, perm_id: int, commission: Commission) -> None:
-        if perm_id not in self._muted:
-            self._or_wait(lambda to: to.on_commission(client_id, commission))
+        self._of_order(perm_id, OrderWord.COMMISSION, lambda to: to.on_commission(client_id, commission))
 
     def order_error(self, client_id: int, order_id: int, perm_id: int, error: BrokerError) -> None:
         """An error or warning about an order, in line with its statuses."""
-        if perm_id not in self._muted:
-            self._or_wait(lambda to: to.on_error(client_id, order_id, error))
+        self._of_order(perm_id, OrderWord.ERROR, lambda to: to.on_error(client_id, order_id, error))
 
     def position(self, position: Position) -> None:
         self._or_wait(lambda to: to.on_position(position))
@@ -132,6 +158,15 @@ class Dispatcher:
 
     def drop(self, client_id: int | None, reason: str) -> None:
         self._now(lambda to: to.on_drop(client_id, reason))
+
+    def _of_order(self, perm_id: int, word: OrderWord, call: _Call) -> None:
+        if perm_id in self._muted:
+            return
+        held = self._held.get(perm_id)
+        if held is not None and word in held.words:
+            held.waiting.append(call)
+        else:
+            self._or_wait(call)
 
     def _now(self, call: _Call) -> None:
         self._dirty = True

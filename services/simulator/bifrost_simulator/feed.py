@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from bifrost_simulator.api import BrokerError, Contract, MarketDataType, TickReqParams
+from bifrost_simulator.api import BrokerError, Contract, MarketDataType, Tick, TickReqParams
 from bifrost_simulator.board import QuoteBoard
 from bifrost_simulator.events import Dispatcher
 from bifrost_simulator.market.base import Market, Quote
@@ -72,6 +72,7 @@ class Feed:
         self._by_request: dict[tuple[int, int], Line] = {}
         self._by_contract: dict[int, list[Line]] = {}
         self._data_type: dict[int, MarketDataType] = {}
+        self.disturb: Callable[[Contract, frozenset[int], list[Tick]], list[Tick]] | None = None
         self._next_stock_s = 0.0
         self._next_options_s = 0.0
         self._wall_s = 0.0
@@ -148,6 +149,10 @@ class Feed:
                 self._end(line)
                 self._out.snapshot_end(line.client_id, line.req_id)
 
+    def requests(self) -> tuple[Line, ...]:
+        """Every market data line, in the order of asking."""
+        return tuple(self._by_request.values())
+
     def line_count(self) -> int:
         return len(self._by_request)
 
@@ -163,6 +168,8 @@ class Feed:
         if self._held(line.contract.con_id):
             return
         ticks = quote_ticks(line.sent, quote, line.generics)
+        if self.disturb is not None:
+            ticks = self.disturb(line.contract, line.generics, ticks)
         if ticks:
             line.sent, line.sent_wall_s = quote, self._wall_s
             self._out.ticks(line.client_id, line.req_id, ticks)

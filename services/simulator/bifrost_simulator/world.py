@@ -34,6 +34,7 @@ from bifrost_simulator.api import (
     SymbolSample,
     WorldListener,
 )
+from bifrost_simulator.api.wire import WireTap
 from bifrost_simulator.board import QuoteBoard
 from bifrost_simulator.broker.book import Book, fits
 from bifrost_simulator.broker.broker import MANUAL_CLIENT, Broker
@@ -105,8 +106,10 @@ class SimulatedWorld:
         self.saver: Saver | None = None
         self._next_marks_s = 0.0
         self._next_accounts_s = 0.0
-        hooks = WorldHooks(self, self.faults)
+        self.hooks = hooks = WorldHooks(self, self.faults)
+        board.disturb, settlement.delayed_s = hooks.quote, hooks.commission_delay_s
         self.feed = Feed(market, universe, board, dispatcher, lines, hooks.holds_quotes)
+        self.feed.disturb = hooks.ticks
         self.history = History(market, hours, dispatcher)
         self.broker = Broker(book, settlement, board, market, universe, hours, clock, dispatcher, hooks)
         board.watch(universe.stock)  # the account's figures need spot
@@ -208,7 +211,12 @@ class SimulatedWorld:
 
     # -- sessions
 
+    @property
+    def tap(self) -> WireTap:
+        return self.hooks
+
     def client_connected(self, client_id: int) -> None:
+        self.hooks.check_admission(client_id)
         self.clients.add(client_id)
 
     def client_disconnected(self, client_id: int) -> None:
@@ -217,13 +225,13 @@ class SimulatedWorld:
         self.history.drop_client(client_id)
 
     def notices(self) -> tuple[BrokerError, ...]:
-        return (LOST,) if self.dispatcher.cut else _FARMS
+        return (LOST,) if self.dispatcher.cut else self.hooks.notices(_FARMS)
 
     def next_order_id(self, client_id: int) -> int:
         return self.book.next_order_id(client_id)
 
     def now(self) -> datetime:
-        return self.clock.now()
+        return self.clock.told()
 
     # -- contracts
 
@@ -258,13 +266,17 @@ class SimulatedWorld:
         snapshot: bool = False,
         regulatory: bool = False,
     ) -> None:
-        self.feed.subscribe(client_id, req_id, self.qualify(query), generic_ticks, snapshot or regulatory)
+        contract = self.qualify(query)
+        self.hooks.check_market_data(client_id, contract)
+        self.feed.subscribe(client_id, req_id, contract, generic_ticks, snapshot or regulatory)
+        self.hooks.subscribed(client_id, req_id, contract)
 
     def unsubscribe(self, client_id: int, req_id: int) -> None:
         self.feed.unsubscribe(client_id, req_id)
 
     def historical_bars(self, client_id: int, req_id: int, request: HistoricalRequest) -> BarSeries:
         key = self.universe.key(self.qualify(request.contract).con_id)
+        self.hooks.check_history(client_id)
         return self.history.request(client_id, req_id, key, request, self.clock.market_s)
 
     def cancel_historical(self, client_id: int, req_id: int) -> None:

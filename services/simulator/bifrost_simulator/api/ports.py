@@ -26,6 +26,7 @@ from bifrost_simulator.api.market import (
     TickReqParams,
 )
 from bifrost_simulator.api.orders import Commission, Execution, ExecutionFilter, OrderRequest, OrderState, OrderView
+from bifrost_simulator.api.wire import WireTap
 
 
 class WorldListener(Protocol):
@@ -82,6 +83,11 @@ class World(Protocol):
 
     @property
     def journal(self) -> Journal: ...
+
+    @property
+    def tap(self) -> WireTap:
+        """What the gateway asks before each message."""
+        ...
 
     def add_listener(self, listener: WorldListener) -> None: ...
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from bifrost_simulator.api import Commission, Contract, Execution, ExecutionFilter, OrderRequest, OrderStatus, OrderView
@@ -33,9 +33,15 @@ class BookOrder:
     warning: str = ""
     triggered: bool = False
     released: bool = True
-    """False while a bracket's parent waits for the last child (transmit)."""
+    """False while it is held without transmit: nothing of it has left the gateway."""
+    waits_for_parent: bool = False
+    """A bracket's child whose parent has not filled yet."""
+    parent_perm_id: int = 0
+    conditions_met: bool = False
+    leg_values: dict[str, float] = field(default_factory=dict)
+    """Of a combination: conId (as text) → Σ quantity × price × multiplier of the leg's fills, dollars."""
     session_end_s: float = 0.0
-    """Close of the session in which a DAY order ends; 0 until it was routed."""
+    """When its time in force ends it; 0 for an order that lasts until cancelled, or is not transmitted yet."""
     routed_wall_s: float = 0.0
     completed_s: float | None = None
     completed_status: str = ""
@@ -79,15 +85,19 @@ class BookOrder:
             submitted_at=datetime.fromtimestamp(self.placed_s, UTC),
             completed_at=None if self.completed_s is None else datetime.fromtimestamp(self.completed_s, UTC),
             completed_status=self.completed_status,
+            parent_perm_id=self.parent_perm_id,
         )
 
 
 @dataclass(slots=True)
 class BookExecution:
-    """An execution with its commission; ``reported`` once the commission report went out."""
+    """An execution with its commission; ``reported`` once the commission report went out.
+
+    The summary of a combination has no commission: its legs have theirs.
+    """
 
     execution: Execution
-    commission: Commission
+    commission: Commission | None
     reported: bool = False
 
 
@@ -108,6 +118,11 @@ class Book:
             self._by_client[order.client_id, order.order_id] = order
             highest = self.highest_order_id.get(order.client_id, 0)
             self.highest_order_id[order.client_id] = max(highest, order.order_id)
+
+    def remove(self, order: BookOrder) -> None:
+        """Know nothing of ``order`` any more; its ids are not given out again."""
+        del self.orders[order.perm_id]
+        self._by_client.pop((order.client_id, order.order_id), None)
 
     def find(self, client_id: int, order_id: int) -> BookOrder | None:
         """The order that the client knows by ``order_id``."""
@@ -130,6 +145,12 @@ class Book:
         number = self.next_execution
         self.next_execution += 1
         return f"{_EXECUTION_PREFIX}.{number:08x}.01.01"
+
+    def take_combo_exec_ids(self, legs: int) -> list[str]:
+        """One id for the combination and one for each leg, told apart by their third part, as at IB."""
+        first = self.take_exec_id()
+        stem = first.rsplit(".", 2)[0]
+        return [first, *(f"{stem}.{number:02d}.01" for number in range(2, legs + 2))]
 
     def bind(self, order: BookOrder) -> None:
         """Give a manual order the next negative id of client 0, so that client 0 can change and cancel it."""

@@ -96,7 +96,8 @@ class Broker:
                 checks.NOT_CANCELLABLE,
                 f"OrderId {order_id} that needs to be cancelled cannot be cancelled, state: {order.status}.",
             )
-        self.end(order, "")
+        if not self._hooks.takes_cancel(order):
+            self.end(order, "")
 
     def cancel_all(self) -> None:
         """Cancel every open order, whoever placed it (global cancel)."""
@@ -159,6 +160,7 @@ class Broker:
         if manual and self.binds_manual:
             self.book.bind(order)
         self._board.watch(contract)
+        self._hooks.taken(order)
         if self._hooks.mutes(order):
             self._out.mute(order.perm_id)
         order.apply(OrderEvent.ACCEPTED)
@@ -166,6 +168,7 @@ class Broker:
         if session is None:
             order.warning = self._outside_hours(order)
         self._tell(order)
+        self._hooks.accepted(order)
         if session is None:
             warning = BrokerError(checks.OUTSIDE_HOURS_WARNING, f"Order Message:\n{order.warning}")
             self._out.order_error(client_id, order.order_id, order.perm_id, warning)
@@ -195,6 +198,8 @@ class Broker:
         self._out.order_status(view)
 
     def _triggered(self, order: BookOrder) -> bool:
+        if self._hooks.keeps_back(order):
+            return False
         if not order.triggered:
             kind = ORDER_TYPES[order.request.order_type]
             quote = self._board.quote(order.contract.con_id)
@@ -237,7 +242,7 @@ class Broker:
         return self._end_immediate(order) or True
 
     def _fill(self, order: BookOrder, quantity: float, price: float) -> None:
-        self._settlement.fill(order, quantity, price, self._wall_s)
+        done = self._settlement.fill(order, quantity, price, self._wall_s)
         if order.remaining <= 0:
             order.apply(OrderEvent.FULLY_FILLED)
             self._complete(order, f"Filled Size: {order.filled:g}")
@@ -245,6 +250,7 @@ class Broker:
             order.apply(OrderEvent.PARTLY_FILLED)
         self._tell(order)
         self._settlement.announce(order.request.account, order.contract)
+        self._hooks.filled(order, done.execution)
 
     def _end_immediate(self, order: BookOrder) -> bool:
         if order.is_open and order.request.tif in ("IOC", "FOK"):

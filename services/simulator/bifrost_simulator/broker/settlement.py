@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bifrost_simulator.api import AccountValue, Commission, Contract, Execution, Pnl, PnlSingle, PortfolioItem, Position
@@ -42,9 +41,10 @@ class Settlement:
         self._out = dispatcher
         self._clock = clock
         self._underlying = underlying_con_id
-        self._reports: deque[_Report] = deque()
+        self._reports: list[_Report] = []
         self._sent_values: dict[str, frozenset[AccountValue]] = {}
         self.commission_delay_s = COMMISSION_DELAY_WALL_S
+        self.delayed_s: Callable[[BookOrder], float | None] | None = None
         for account in self.accounts.values():
             for holding in account.open_holdings():
                 board.watch(holding.contract)
@@ -72,7 +72,7 @@ class Settlement:
             side="BOT" if order.is_buy else "SLD",
             quantity=quantity,
             price=price,
-            time=self._clock.now().replace(microsecond=0),
+            time=self._clock.told().replace(microsecond=0),
             exchange=contract.primary_exchange or "CBOE",
             client_id=order.client_id,
             order_id=order.order_id,
@@ -84,18 +84,20 @@ class Settlement:
         done = BookExecution(execution, Commission(execution.exec_id, fee, CURRENCY, realized))
         self._book.executions.append(done)
         self._out.execution(execution)
-        self._reports.append(_Report(wall_s + self.commission_delay_s, done))
+        delay_s = self.delayed_s(order) if self.delayed_s is not None else None
+        self._reports.append(_Report(wall_s + (self.commission_delay_s if delay_s is None else delay_s), done))
         return done
 
     def report_commissions(self, wall_s: float) -> bool:
         """Send commission reports that are due."""
-        sent = False
-        while self._reports and self._reports[0].due_wall_s <= wall_s:
-            done = self._reports.popleft().done
+        due = [report.done for report in self._reports if report.due_wall_s <= wall_s]
+        if not due:
+            return False
+        self._reports = [report for report in self._reports if report.due_wall_s > wall_s]
+        for done in due:
             done.reported = True
             self._out.commission(done.execution.client_id, done.execution.perm_id, done.commission)
-            sent = True
-        return sent
+        return True
 
     def opened(self, account: Account, contract: Contract) -> None:
         """A position is about to change: one that was flat is marked from now on."""

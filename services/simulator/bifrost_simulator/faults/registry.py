@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from bifrost_simulator.api import BrokerError, OrderRequest
-from bifrost_simulator.faults.base import Fault, Timed
+from bifrost_simulator.api.wire import GatewayControl
+from bifrost_simulator.faults.base import BadParameters, Fault, Timed, UnknownFault
 
 if TYPE_CHECKING:
-    from bifrost_simulator.broker.book import BookOrder
     from bifrost_simulator.world import SimulatedWorld
 
 REGISTRY: dict[str, type[Fault]] = {}
-
-
-class UnknownFault(LookupError):
-    """No fault of that name; the message lists those there are."""
-
-
-class BadParameters(ValueError):
-    """Parameters that the fault does not take; the message names each."""
 
 
 def register(fault: type[Fault]) -> type[Fault]:
@@ -51,10 +42,14 @@ class ActiveFaults:
 
     def __init__(self) -> None:
         self._active: list[Fault] = []
+        self._shown: tuple[Fault, ...] = ()
+        self.taps_wire = False
+        self.gateways: list[GatewayControl] = []
 
     @property
-    def active(self) -> tuple[Fault, ...]:
-        return tuple(self._active)
+    def active(self) -> Sequence[Fault]:
+        """In the order of their beginning."""
+        return self._shown
 
     def inject(self, world: SimulatedWorld, name: str, parameters: Mapping[str, Any]) -> Fault:
         """Begin a fault; raises `UnknownFault` or `BadParameters`."""
@@ -64,14 +59,14 @@ class ActiveFaults:
         fault.begin(world)
         if not fault.finished:
             self._active.append(fault)
+            self._refresh()
         return fault
 
     def clear(self, world: SimulatedWorld, name: str | None = None) -> int:
         """End the active faults of that name (all when None); returns how many."""
         ending = [fault for fault in self._active if name is None or fault.name == name]
         for fault in ending:
-            self._active.remove(fault)
-            fault.end(world)
+            self._take_off(world, fault)
         return len(ending)
 
     def step(self, world: SimulatedWorld, wall_s: float) -> None:
@@ -79,34 +74,14 @@ class ActiveFaults:
             fault.step(world, wall_s)
             over = fault.finished or (fault.ends_wall_s is not None and wall_s >= fault.ends_wall_s)
             if over and fault in self._active:  # another fault's end may have ended it already
-                self._active.remove(fault)
-                fault.end(world)
+                self._take_off(world, fault)
 
-    def holds(self, contract_con_id: int, world: SimulatedWorld) -> bool:
-        contract = world.universe.by_id(contract_con_id)
-        return contract is not None and any(fault.holds_quotes(contract) for fault in self._active)
+    def _take_off(self, world: SimulatedWorld, fault: Fault) -> None:
+        self._active.remove(fault)
+        self._refresh()
+        fault.end(world)
 
-
-class WorldHooks:
-    """`OrderHooks` over the active faults of a world."""
-
-    def __init__(self, world: SimulatedWorld, faults: ActiveFaults) -> None:
-        self._world = world
-        self._faults = faults
-
-    def refusal(self, client_id: int, request: OrderRequest) -> BrokerError | None:
-        for fault in self._faults.active:
-            error = fault.refusal(client_id, request)
-            if error is not None:
-                return error
-        return None
-
-    def mutes(self, order: BookOrder) -> bool:
-        return any(fault.mutes(order) for fault in self._faults.active)
-
-    def fill_limit(self, order: BookOrder) -> float | None:
-        limits = [limit for fault in self._faults.active if (limit := fault.fill_limit(order)) is not None]
-        return min(limits) if limits else None
-
-    def holds_quotes(self, con_id: int) -> bool:
-        return self._faults.holds(con_id, self._world)
+    def _refresh(self) -> None:
+        # Asked for every tick and every message; an undisturbed world must not pay for it.
+        self._shown = tuple(self._active)
+        self.taps_wire = any(fault.taps_wire for fault in self._active)

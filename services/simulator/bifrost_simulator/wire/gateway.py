@@ -6,8 +6,12 @@ import asyncio
 import contextlib
 import logging
 import os
+from collections.abc import Mapping
+from typing import Any
 
 from bifrost_simulator.api import BrokerError, Journal, World
+from bifrost_simulator.api.wire import Passage
+from bifrost_simulator.wire.control import Control
 from bifrost_simulator.wire.handlers import HANDLERS, Call
 from bifrost_simulator.wire.layout import NEWEST_VERSION, OLDEST_VERSION, Values
 from bifrost_simulator.wire.roster import Roster
@@ -56,6 +60,8 @@ class Gateway:
         self._sockets: set[Session] = set()
         self._server: asyncio.Server | None = None
         world.add_listener(self._roster)
+        self._control = Control(self)
+        world.tap.attach(self._control)
 
     # -- life
 
@@ -70,6 +76,7 @@ class Gateway:
         loop = asyncio.get_running_loop()
         try:
             self._server = await loop.create_server(lambda: Session(self), self._host, self._port)
+            self._port = self.port
         except OSError as error:
             raise PortInUseError(
                 f"the simulated gateway cannot listen on {self._host}:{self._port} "
@@ -79,15 +86,26 @@ class Gateway:
 
     async def stop(self) -> None:
         """Close every session and the port."""
-        server, self._server = self._server, None
-        if server is None:
-            return
-        server.close()
+        self._control.stop()
+        server = self.close_port()
         for session in tuple(self._sockets):
             session.close("the gateway shuts down")
+        if server is None:
+            return
         with contextlib.suppress(TimeoutError):
             # Python 3.12 waits for every connection here; a peer that does not read must not hold the shutdown.
             await asyncio.wait_for(server.wait_closed(), CLOSE_GRACE_S + 0.5)
+
+    def close_port(self) -> asyncio.Server | None:
+        """Stop listening; the sessions there are stay."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.close()
+        return server
+
+    @property
+    def is_listening(self) -> bool:
+        return self._server is not None
 
     @property
     def port(self) -> int:
@@ -111,6 +129,17 @@ class Gateway:
     @property
     def journal(self) -> Journal:
         return self._world.journal
+
+    @property
+    def is_silent(self) -> bool:
+        return self._world.tap.is_silent
+
+    def passage(self, session: Session, name: str, values: Mapping[str, Any]) -> Passage:
+        """What becomes of a message to ``session``."""
+        tap = self._world.tap
+        if not tap.is_armed or session.client_id is None:
+            return Passage.PASS
+        return tap.outgoing(session.client_id, name, values)
 
     def connection_text(self) -> str:
         return connection_text(self._world.now())
@@ -152,7 +181,14 @@ class Gateway:
         call = Call(session, values, self._world, self._roster)
         req_id: int = next((values[key] for key in ("reqId", "orderId") if key in values), -1)
         try:
+            passage = self._world.tap.incoming(call.client_id, name, values)
+            if passage is Passage.CUT_BEFORE:
+                session.cut(f"the connection was cut before {name}")
+            if passage in (Passage.CUT_BEFORE, Passage.LOSE):
+                return
             HANDLERS[name](call)
+            if passage is Passage.CUT_AFTER:
+                session.cut(f"the connection was cut after {name}")
         except BrokerError as error:
             session.send_error(req_id, error)
         except Exception as error:

@@ -12,12 +12,14 @@ from enum import StrEnum
 from typing import Any, Protocol, cast
 
 from bifrost_simulator.api import BrokerError, Direction, Journal
+from bifrost_simulator.api.wire import Passage
 from bifrost_simulator.wire.fields import FieldError, shorten
 from bifrost_simulator.wire.framing import FrameError, FrameReader, encode_frame, parse_version_range, split_fields
 from bifrost_simulator.wire.layout import OLDEST_VERSION, Values
 from bifrost_simulator.wire.messages import REQUEST_BY_NUMBER, RESPONSE_BY_NAME, START_API
 from bifrost_simulator.wire.pacing import STRIKES, Pacer, PacingMode
 from bifrost_simulator.wire.readable import readable, request_id
+from bifrost_simulator.wire.throttle import Throttle
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +100,11 @@ class SessionOwner(Protocol):
 
     def request(self, session: Session, name: str, values: Values) -> None: ...
 
+    @property
+    def is_silent(self) -> bool: ...
+
+    def passage(self, session: Session, name: str, values: Mapping[str, Any]) -> Passage: ...
+
 
 class Session(asyncio.Protocol):
     """The gateway's end of one socket."""
@@ -116,6 +123,9 @@ class Session(asyncio.Protocol):
         self._out = bytearray()
         self._out_chunks: list[int] = []
         self._flush_planned = False
+        self._throttle: Throttle | None = None
+        self._throttle_bytes = 0
+        self._is_cut = False
         self.close_reason = ""
         self.state = SessionState.AWAITS_VERSIONS
         self.version = 0
@@ -165,7 +175,9 @@ class Session(asyncio.Protocol):
 
     def _drain(self) -> None:
         """Handle what the pacing limit admits; a timer goes on with the rest."""
-        while self._backlog and self.state is not SessionState.CLOSED:
+        while self._backlog and self.state is not SessionState.CLOSED and not self._is_cut:
+            if self._owner.is_silent:
+                return
             if self.is_ready:
                 wait_s = self._pacer.wait_s(self._loop.time())
                 if wait_s > 0 and self._limits.pacing_mode is PacingMode.REJECT:
@@ -279,10 +291,15 @@ class Session(asyncio.Protocol):
 
     def send(self, name: str, values: Mapping[str, Any] | None = None) -> None:
         """Queue one message; it leaves with the next flush or at the end of this turn of the loop."""
-        if self.state is SessionState.CLOSED:
+        if self.state is SessionState.CLOSED or self._is_cut:
             return
         spec = RESPONSE_BY_NAME[name]
         fields = values or {}
+        passage = self._owner.passage(self, name, fields)
+        if passage is Passage.CUT_BEFORE:
+            self.cut(f"the connection was cut before {name}")
+        if passage in (Passage.CUT_BEFORE, Passage.LOSE):
+            return
         try:
             payload = spec.encode(fields, self.version)
         except (FieldError, ValueError, OverflowError) as error:
@@ -291,6 +308,8 @@ class Session(asyncio.Protocol):
             return
         self._journal_out(name, readable(spec, fields))
         self._queue(payload)
+        if passage is Passage.CUT_AFTER:
+            self.cut(f"the connection was cut after {name}")
 
     def send_error(self, req_id: int, error: BrokerError) -> None:
         """Queue message 4."""
@@ -300,8 +319,25 @@ class Session(asyncio.Protocol):
             | ({"advancedOrderRejectJson": error.advanced_json} if error.advanced_json else {}),
         )
 
+    def send_bytes(self, data: bytes, note: str) -> None:
+        """Queue bytes as they are, whole frames or not; ``note`` tells the journal what they are."""
+        if self.state is not SessionState.CLOSED and not self._is_cut:
+            self._journal_out("garbage", {"note": note, "bytes": len(data), "head": data[:24].hex()})
+            self._queue_frame(data)
+
+    def throttle(self, bytes_per_s: float | None, buffer_bytes: int) -> None:
+        """Write no faster than this; beyond ``buffer_bytes`` unread the client is dropped. None lifts it."""
+        if self._throttle is not None:
+            self._throttle.drain()
+            self._throttle = None
+        if bytes_per_s is not None and self._transport is not None and self.state is not SessionState.CLOSED:
+            self._throttle = Throttle(self._loop, self._transport.write, bytes_per_s)
+            self._throttle_bytes = buffer_bytes
+
     def _queue(self, payload: bytes) -> None:
-        frame = encode_frame(payload)
+        self._queue_frame(encode_frame(payload))
+
+    def _queue_frame(self, frame: bytes) -> None:
         if not self._out_chunks or self._out_chunks[-1] + len(frame) > CHUNK_BYTES:
             self._out_chunks.append(0)
         self._out_chunks[-1] += len(frame)
@@ -319,14 +355,26 @@ class Session(asyncio.Protocol):
         self._out.clear()
         self._out_chunks = []
         start = 0
+        write = self._transport.write if self._throttle is None else self._throttle.write
         for length in chunks:
-            self._transport.write(data[start : start + length])
+            write(data[start : start + length])
             start += length
-        unread = self._transport.get_write_buffer_size()
-        if unread > self._limits.send_buffer_bytes:
-            self.abort(f"slow reader: {unread} bytes wait to be read, {self._limits.send_buffer_bytes} are allowed")
+        unread, allowed = self._transport.get_write_buffer_size(), self._limits.send_buffer_bytes
+        if self._throttle is not None:
+            unread, allowed = unread + self._throttle.backlog_bytes, min(allowed, self._throttle_bytes)
+        if unread > allowed:
+            self.abort(f"slow reader: {unread} bytes wait to be read, {allowed} are allowed")
 
     # -- closing
+
+    def cut(self, reason: str) -> None:
+        """Nothing passes any more, in either direction; the socket closes with this turn of the loop.
+
+        Not at once: whoever sends may be walking over the lines that closing takes away.
+        """
+        if not self._is_cut:
+            self._is_cut = True
+            self._loop.call_soon(self.close, reason)
 
     def close(self, reason: str) -> None:
         """Send what is queued, then close the socket."""
@@ -351,6 +399,8 @@ class Session(asyncio.Protocol):
         self.state = SessionState.CLOSED
         self.close_reason = reason
         self._backlog.clear()
+        if self._throttle is not None:
+            self._throttle.discard()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
