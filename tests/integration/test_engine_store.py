@@ -188,6 +188,41 @@ def test_a_row_the_schema_refuses_holds_up_no_other(database: Database, tmp_path
     with_bench(database, tmp_path, scene)
 
 
+def test_a_text_that_no_column_takes_holds_up_no_other_and_does_not_come_back_for_ever(
+    database: Database, tmp_path: Path
+) -> None:
+    # A broker's text with a NUL: the driver refuses it with a ValueError, not with an error of the database.
+    async def scene(bench: Bench) -> None:
+        bench.alert("good")
+        bench.alert("bad", message="torn\x00text")
+        bench.alert("also good")
+        await bench.told("durable also good")
+        await bench.told("failed bad")
+        await until(lambda: bool(list(tmp_path.glob("*.refused"))), 15)
+        bench.alert("later")
+        await bench.told("durable later")
+        assert bench.codes() == ["good", "also good", "later"]
+
+    with_bench(database, tmp_path, scene)
+
+
+def test_the_outage_is_told_before_what_it_sends_to_the_disk_is_called_durable(
+    database: Database, tmp_path: Path
+) -> None:
+    # An intent that only the spool holds must meet an engine that knows of the outage: its order does not leave.
+    async def scene(bench: Bench) -> None:
+        bench.alert("before")
+        await bench.told("durable before")
+        known: list[bool] = []
+        row = {"severity": "info", "code": "intent", "message": "m", "record_id": str(uuid4())}
+        bench.relay.cut()
+        bench.desk.put("alerts", row, on_durable=lambda: known.append(bench.changes[-1][0]))
+        await until(lambda: bool(known), 15)
+        assert known == [False]
+
+    with_bench(database, tmp_path, scene)
+
+
 def test_a_lock_that_somebody_holds_sends_records_to_the_disk_not_away(database: Database, tmp_path: Path) -> None:
     async def scene(bench: Bench) -> None:
         bench.alert("before")

@@ -209,11 +209,15 @@ def apply_record(conn: Connection, record: SpoolRecord) -> bool:
     try:
         with transaction(conn) as cursor:
             return write_record(cursor, record, replayed=True)
-    except psycopg2.Error as error:
+    except (psycopg2.Error, *_UNFIT) as error:
         raise _judged(error, record) from error
 
 
-def _judged(error: psycopg2.Error, record: SpoolRecord) -> Exception:
+#: What the driver raises for a value that no column takes, such as a text with a NUL in it.
+_UNFIT = (ValueError, TypeError)
+
+
+def _judged(error: Exception, record: SpoolRecord) -> Exception:
     if is_lease_passed(error):
         return LeaseLost(first_line(error))
     if isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
@@ -263,7 +267,7 @@ def write_all(conn: Connection, records: Sequence[SpoolRecord]) -> int:
         with conn.cursor() if alone else transaction(conn) as cursor:
             for current in records:
                 written += write_record(cursor, current)
-    except psycopg2.Error as error:
+    except (psycopg2.Error, *_UNFIT) as error:
         raise (_judged(error, current) if current is not None else error) from error
     return written
 

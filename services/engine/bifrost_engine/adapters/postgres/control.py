@@ -93,8 +93,12 @@ class ControlReader:
             except (DatabaseError, psycopg2.Error) as error:
                 pause_s = self._backoff.next_s()
                 log.warning("control cannot be read: %s", str(error).strip())
-                self._disconnect()
-                self._tell(self._on_run_status, RunStatus(None, None))
+                self._forget()
+            except Exception:
+                # A thread that dies would leave the last suspension standing for ever, and no command would be heard.
+                pause_s = self._backoff.next_s()
+                log.critical("control failed; what cannot be read counts as suspended", exc_info=True)
+                self._forget()
             self._wait(pause_s)
         self._disconnect()
         for fd in (self._wake_read, self._wake_write):
@@ -152,6 +156,10 @@ class ControlReader:
         log.info("command %d: %s %s", row.id, command, arguments or "")
         self._handed.add(row.id)
         self._tell(self._on_command, row.id, command, arguments)
+
+    def _forget(self) -> None:
+        self._disconnect()
+        self._tell(self._on_run_status, RunStatus(None, None))
 
     def _disconnect(self) -> None:
         conn, self._conn = self._conn, None

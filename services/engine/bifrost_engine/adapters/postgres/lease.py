@@ -108,6 +108,11 @@ class LeaseKeeper:
             except (DatabaseError, psycopg2.Error) as error:
                 pause_s = self._backoff.next_s()
                 self._failed(error)
+            except Exception as error:
+                # A thread that dies would go on to be believed: an engine that cannot see its lease takes no new risk.
+                log.critical("the lease cannot be kept: %s", error, exc_info=True)
+                pause_s = self._backoff.next_s()
+                self._failed(error)
             self._wake.wait(pause_s)
             self._wake.clear()
         self._end()

@@ -273,13 +273,14 @@ class Store:
         try:
             retry_past_dead_engine(conn, lambda: records.write_all(conn, [item.record for item in batch]))
         except LeaseLost as error:
-            self._to_spool(batch)
+            # Told before the intent is called durable, so that no order leaves on what is only in the spool.
             self._lose_lease(error)
+            self._to_spool(batch)
         except RecordRefused:
             self._write_one_by_one(conn, batch)
         except (psycopg2.Error, DatabaseError) as error:
-            self._to_spool(batch)
             self._went_away(error)
+            self._to_spool(batch)
         else:
             for item in batch:
                 self._tell(item.on_durable)
@@ -296,12 +297,12 @@ class Store:
                 self._spilled = True
                 self._tell_failed(item, str(error))
             except LeaseLost as error:
-                self._to_spool(batch[place:])
                 self._lose_lease(error)
+                self._to_spool(batch[place:])
                 return
             except (psycopg2.Error, DatabaseError) as error:
-                self._to_spool(batch[place:])
                 self._went_away(error)
+                self._to_spool(batch[place:])
                 return
             else:
                 self._tell(item.on_durable)
