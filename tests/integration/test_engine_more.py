@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,3 +66,29 @@ def test_paper_fills_stay_inside(database: Database, simulator: SimulatorProcess
         assert placed(simulator) == before
         costs = "SELECT min(commission) FROM execution_costs WHERE exec_id LIKE 'paper:%%'"
         engine.until(lambda: (database.value(costs) or 0) >= 1, "its commission")
+
+
+def test_a_changed_file_counts_at_once_and_a_wrong_one_changes_nothing(
+    database: Database, simulator: SimulatorProcess, tmp_path: Path
+) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("gates: {state: {delta: {max_delta_limit: 400}}}\n", encoding="utf-8")
+    engine = engine_with(database, simulator, tmp_path)
+    engine.config = file
+    limit = "SELECT details->>'max_delta_limit' FROM status_current"
+    alerts = "SELECT code FROM alerts WHERE code LIKE 'config%%' ORDER BY id"
+    with engine:
+        engine.until(lambda: database.value(limit) == "400.0", "the file's limit")
+        before = database.value("SELECT config_summary FROM status_current")
+        file.write_text("gates: {state: {delta: {max_delta_limit: 410}}}\n", encoding="utf-8")
+        os.kill(engine.pid, signal.SIGHUP)
+        engine.until(lambda: database.value(limit) == "410.0", "the new limit")
+        assert database.value("SELECT config_summary FROM status_current") != before
+        for wrong in ("gates: {state: {delta: {max_delta_limt: 1}}}\n", "symbol: AMD\n"):
+            file.write_text(wrong, encoding="utf-8")
+            said = engine.log.count("configuration not taken")
+            os.kill(engine.pid, signal.SIGHUP)
+            engine.until(lambda said=said: engine.log.count("configuration not taken") > said, "the refusal")
+        engine.until(lambda: database.query(alerts)[-2:] == [("config_refused",)] * 2, "the alerts")
+        assert "max_delta_limit" in engine.log.split("configuration not taken")[1]
+        assert database.value(limit) == "410.0"

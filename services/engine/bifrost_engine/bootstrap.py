@@ -28,6 +28,7 @@ from .app.control import RunStatusRead
 from .app.lifecycle import Daemon
 from .app.link import Trust
 from .app.parts import Market, Parts
+from .app.reloading import Reloader
 from .app.service_ports import Login
 from .app.times import EngineClock
 from .domain.events import Event
@@ -62,6 +63,7 @@ class Wiring:
         self._spool = Spool(paths.spool_dir(), self._instance_id)
         self._warned = False
         self._daemon: Daemon | None = None
+        self._reloader = Reloader(loaded, on_change=self._reloaded, on_refused=self._refused)
 
     def daemon(self) -> Daemon:
         config = self._config
@@ -88,9 +90,20 @@ class Wiring:
             market_clock=self._market,
             address=self._address,
             trust=self._trust,
+            look_at_config=self._reloader.look,
         )
         self._daemon = Daemon(parts, lambda on_news: LeaseKeeper(self._connect, self._instance_id, on_news=on_news))
+        self._daemon.on_hangup = self._reloader.reload
         return self._daemon
+
+    def _reloaded(self, loaded: LoadedConfig) -> None:
+        self._loaded = loaded
+        if self._daemon is not None:
+            self._daemon.take_rules(rules_of(loaded))
+
+    def _refused(self, reason: str) -> None:
+        if self._daemon is not None:
+            self._daemon.config_refused(reason)
 
     def _sink(self, event: Event) -> None:
         if self._daemon is not None:

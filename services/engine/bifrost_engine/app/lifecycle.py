@@ -6,9 +6,12 @@ import asyncio
 import logging
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 
+from bifrost_engine.domain.effects import Severity
 from bifrost_engine.domain.events import Event
 from bifrost_engine.domain.machines.daemon import DaemonEvent, DaemonState
+from bifrost_engine.domain.state import Rules
 
 from .daemon_state import DaemonStatus
 from .parts import Parts
@@ -38,6 +41,8 @@ class Daemon:
         self._failed = False
         self._desk_stopped = False
         self._commands: list[int] = []
+        self.on_hangup: Callable[[], None] = lambda: None
+        """What SIGHUP asks for: the configuration to be loaded again."""
 
     def sink(self, event: Event) -> None:
         """Where the gateway puts its events: to whoever leads now."""
@@ -49,6 +54,7 @@ class Daemon:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop, number.name)
+        loop.add_signal_handler(signal.SIGHUP, self.on_hangup)
         self._lease.start()
         self._status.listeners.append(lambda state: self._lease.beat_now(str(state)))
         self._status.step(DaemonEvent.AWAIT_LEASE)
@@ -59,7 +65,7 @@ class Daemon:
                 if self._gained and not self._stop_reason:
                     await self._lead()
         finally:
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 loop.remove_signal_handler(number)
         self._end()
         await self._lease.close(stop_desk=self._desk_stopped)
@@ -92,6 +98,20 @@ class Daemon:
         result = {"stopped": True, "reason": reason}
         await tenure.close(graceful=stopping and not self._failed, finished=dict.fromkeys(self._commands, result))
         self._tenure = None
+
+    # -- what changes it
+
+    def take_rules(self, rules: Rules) -> None:
+        """A reloaded configuration: for whoever leads now and for later tenures."""
+        self._parts = replace(self._parts, rules=replace(rules, calendar=self._parts.rules.calendar))
+        if self._tenure is not None:
+            self._tenure.take_rules(rules)
+            self._tenure.alert(Severity.INFO, "config_reloaded", f"configuration {rules.config_hash} is in force")
+
+    def config_refused(self, reason: str) -> None:
+        """The new configuration cannot be taken; the one in force stays."""
+        if self._tenure is not None:
+            self._tenure.alert(Severity.WARNING, "config_refused", reason)
 
     # -- what ends it
 

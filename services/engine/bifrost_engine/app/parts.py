@@ -49,3 +49,5 @@ class Parts:
     address: Callable[[IbSettings | None], tuple[str, int]]
     """Host and port of IB, given the address saved by an operator."""
     trust: Callable[[Login], Awaitable[Trust]]
+    look_at_config: Callable[[], None]
+    """Reloads the configuration when its file has changed."""

@@ -103,6 +103,10 @@ class RecordKeeper:
     def backlog(self) -> int:
         return self._store.backlog
 
+    def config_changed(self, config_hash: str) -> None:
+        """Rows from here on were decided under another configuration."""
+        self._book = replace(self._book, config_hash=config_hash)
+
     def snapshot(self, row: Mapping[str, object]) -> None:
         self._snapshot = {name: rows.plain(value) for name, value in row.items()} | self._identity
         self._store.put_snapshot(self._snapshot)

@@ -30,7 +30,7 @@ from bifrost_engine.domain.events import (
 )
 from bifrost_engine.domain.machines.daemon import DaemonEvent, DaemonState
 from bifrost_engine.domain.restore import initial_state
-from bifrost_engine.domain.state import State
+from bifrost_engine.domain.state import Rules, State
 from bifrost_engine.domain.words import Mode
 
 from .accounts import AccountsKeeper
@@ -135,9 +135,7 @@ class Tenure:
             await work
         except Exception as error:
             log.critical("a part of the engine failed: %s", error, exc_info=True)
-            if self._recorder is not None:
-                now = self._clock.now()
-                self._recorder.record(Alert(now, Severity.CRITICAL, "engine_fault", f"a part failed: {error}"))
+            self.alert(Severity.CRITICAL, "engine_fault", f"a part failed: {error}")
             self.failed = f"a part of the engine failed: {error}"
             self._over.set()
 
@@ -180,7 +178,7 @@ class Tenure:
             on_step=self._follow,
         )
         for note in notes:
-            recorder.record(Alert(self._clock.now(), Severity.WARNING, "restore", note))
+            self.alert(Severity.WARNING, "restore", note)
         if self._beating is not None:
             self._beating.cancel()
         self._beating = asyncio.ensure_future(self._guard(hedger.run()))
@@ -279,6 +277,17 @@ class Tenure:
             # The change may come out of an evaluation: the picture follows when it is complete.
             asyncio.get_running_loop().call_soon(self._hedger.publish)
 
+    def take_rules(self, rules: Rules) -> None:
+        """A reloaded configuration counts from the next event on."""
+        self._rules = replace(rules, calendar=self._rules.calendar)
+        if self._recorder is not None:
+            self._recorder.config_changed(rules.config_hash)
+
+    def alert(self, severity: Severity, code: str, message: str) -> None:
+        """Say something that no evaluation says."""
+        if self._recorder is not None:
+            self._recorder.record(Alert(self._clock.now(), severity, code, message))
+
     def _market_changed(self, clock: MarketClock) -> None:
         """A market that never closes has another calendar."""
         if clock.always_open != self._rules.calendar.always_open:
@@ -369,6 +378,7 @@ class Tenure:
         self._commands.run_status(status)
 
     def _on_beat(self) -> None:
+        self._parts.look_at_config()
         self._control.poll()
         self._accounts.want()
         if self._hedger is None or self._recorder is None:

@@ -25,6 +25,7 @@ from .broker import IbOrders
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 QUERY_TIMEOUT_S = 10.0
+_FORESEEN = (IbNotConnected, IbRequestError, IbRequestTimeout, OSError)
 
 
 class TruthReader:
@@ -57,9 +58,12 @@ class TruthReader:
                 completed = await self._completed_orders()
                 executions = await self._executions()
                 positions = await self._positions()
-            except (IbNotConnected, IbRequestError, IbRequestTimeout, TimeoutError, OSError, ValueError) as error:
+            except Exception as error:
+                # Whatever went wrong, the answer is unknown; an unforeseen reason is shown with where it arose.
                 text = str(error) or type(error).__name__
-                log.warning("broker's truth (%s) is unknown: %s", trigger, text)
+                log.warning(
+                    "broker's truth (%s) is unknown: %s", trigger, text, exc_info=not isinstance(error, _FORESEEN)
+                )
                 return BrokerTruth(self._clock.now(), trigger, False, asked, failure=text)
         account = self._account()
         return BrokerTruth(
