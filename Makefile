@@ -48,6 +48,9 @@ test: dev-env client-envs lint ## all tests, with an ephemeral database [ARGS="t
 lint: dev-env ## style, types and import rules
 	@$(DEV)/bin/ruff check . && $(DEV)/bin/ruff format --check -q . && $(DEV)/bin/mypy && PYTHONPATH=. $(DEV)/bin/lint-imports --no-cache
 
+chaos: dev-env ## 50 kills, 50 cuts, 20 database stops on real processes, in about 40 minutes [ARGS="--seed N"]
+	@$(DEV)/bin/python -m tests.chaos $(ARGS)
+
 diagrams: dev-env ## draw the state machines of docs/machines.md from their tables
 	@$(DEV)/bin/python -m bifrost_engine.domain.machines.diagrams docs/machines.md
 

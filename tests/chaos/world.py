@@ -91,6 +91,8 @@ class World:
 
     def __enter__(self) -> World:
         self.folder.mkdir(parents=True, exist_ok=True)
+        if any(self.folder.iterdir()):
+            raise FileExistsError(f"{self.folder} is not empty: an old world beside a new database would confuse both")
         self.server.start()
         self.database = Databases(EmbeddedServer(self._pg_folder, self.server)).create()
         self.simulator.start()

@@ -49,7 +49,7 @@ def test_TC_1_R_M4a_1_intent_order_and_fill_each_leave_a_row() -> None:
 
 
 def test_the_order_leaves_only_after_its_intent_is_durable() -> None:
-    rig = Rig(rules())
+    rig = Rig(rules(order__ack_timeout_s=20))
     rig.intents_durable = False
     rig.start()
     assert rig.of(fx.PersistIntent) and not rig.of(fx.PlaceOrder)

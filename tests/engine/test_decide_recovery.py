@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from bifrost.contract import contract_key
 from bifrost_engine.domain import effects as fx
 from bifrost_engine.domain import events as ev
 from bifrost_engine.domain.machines.hedge import HedgeState
-from bifrost_engine.domain.words import Execution, IntentState, Side, Trigger
+from bifrost_engine.domain.words import Execution, IntentState, Side
 
-from tests.engine.rig import ACCOUNT, CALL, PUT, START_S, STOCK, Rig, rules
+from tests.engine.rig import ACCOUNT, CALL, PUT, STOCK, Rig, rules
 from tests.engine.test_decide_orders import quick_rig
 
 
@@ -275,136 +273,3 @@ def test_other_symbols_are_never_touched() -> None:
     rig.start()
     assert not rig.of(fx.RecordLeg)
     assert not rig.of(fx.PlaceOrder)
-
-
-def test_an_order_that_filled_while_the_truth_was_read_is_not_taken_for_a_stranger() -> None:
-    # Open orders are read first: the fill that the same answer brings ended the order that it still shows as open.
-    rig, ref = quick_rig()
-    rig.status(ref, "Submitted")
-    rig.answers_truth = False
-    rig.send(ev.LinkDown(rig.at, "cut"))
-    rig.link_up()
-    shown, asked_s = rig._order(rig.broker[ref], "Submitted"), rig.wall_s
-    rig.fill(ref, tell=False)
-    rig.send(
-        ev.BrokerTruth(
-            rig.at,
-            Trigger.RECONNECT,
-            True,
-            asked_s,
-            open_orders=(shown,),
-            executions=tuple(rig.executions),
-            positions=rig.positions(),
-        )
-    )
-    rig.answers_truth = True
-    rig.pass_time(1)
-    assert "order_adopted" not in rig.alerts()
-    assert rig.state.order is None
-    assert rig.state.day.hedge_count == 1
-
-
-def test_an_order_cancelled_while_the_truth_was_read_is_not_taken_for_a_stranger() -> None:
-    rig, ref = quick_rig()
-    rig.status(ref, "Submitted")
-    shown, asked_s = rig._order(rig.broker[ref], "Submitted"), rig.wall_s
-    rig.pass_time(1)
-    rig.cancel(ref)
-    assert rig.state.order is None
-    rig.answers_truth = False
-    before = rig.state.day.hedge_count
-    rig.send(ev.BrokerTruth(rig.at, Trigger.PERIODIC, True, asked_s, open_orders=(shown,), positions=rig.positions()))
-    assert "order_adopted" not in rig.alerts()
-    assert rig.state.day.hedge_count == before == 1
-
-
-def test_an_order_that_was_given_up_and_works_all_the_same_is_taken_over_and_counted_once() -> None:
-    rig, ref = quick_rig()
-    rig.status(ref, "Submitted")
-    shown = rig._order(rig.broker[ref], "Submitted")
-    rig.cancel(ref)
-    rig.pass_time(1)
-    rig.answers_truth = False
-    rig.send(
-        ev.BrokerTruth(rig.at, Trigger.PERIODIC, True, rig.wall_s, open_orders=(shown,), positions=rig.positions())
-    )
-    assert "order_adopted" in rig.alerts()
-    assert rig.state.order is not None and rig.state.order.order_ref == ref
-    assert rig.state.day.hedge_count == 1
-
-
-def test_a_kill_between_acknowledgement_and_the_days_row_loses_no_order_of_the_count() -> None:
-    rig, ref = quick_rig()
-    rig.status(ref, "Submitted")
-    rig.fill(ref)
-    rig.pass_time(1)
-    row = dict(rig.last(fx.RecordTradingDay).row)
-    assert row["hedge_count"] == 1
-    again = rig.restart(trading_day={**row, "hedge_count": 0}, hedges_ended_s=(rig.market_s,))
-    assert again.state.day.hedge_count == 1
-    yesterday = rig.restart(trading_day={**row, "hedge_count": 0}, hedges_ended_s=(rig.market_s - 86400.0,))
-    assert yesterday.state.day.hedge_count == 0
-
-
-def inferred_fill() -> tuple[Rig, str]:
-    """An order whose fill only the position tells of, booked as a synthetic execution."""
-    rig, ref = quick_rig()
-    intent = rig.broker.pop(ref)
-    rig.completed[ref] = (intent, "Filled")
-    rig.shares = -134.0
-    rig.pass_time(14)
-    assert rig.state.ledger.position(STOCK) == -134
-    return rig, ref
-
-
-def real(ref: str, exec_id: str, quantity: float, price: float = 140.02) -> Execution:
-    return Execution(exec_id, ACCOUNT, STOCK, Side.SELL, quantity, price, START_S, ref, 7001, 101, 1)
-
-
-def test_the_real_execution_takes_the_place_of_the_inferred_one() -> None:
-    rig, ref = inferred_fill()
-    rig.send(ev.ExecutionReported(rig.at, real(ref, "0001.9.01", 134)))
-    assert rig.state.ledger.position(STOCK) == -134, "it would be -268 counted twice"
-    assert rig.last(fx.RecordExecution).execution.replaces_exec_id == f"recon:{ref}"
-    again = rig.restart()
-    assert again.state.ledger.position(STOCK) == -134
-    assert again.state.ledger.holding(STOCK).average_price == 140.02
-
-
-def test_real_executions_that_come_one_by_one_never_move_the_position() -> None:
-    rig, ref = inferred_fill()
-    for number, quantity in enumerate((100, 30, 4)):
-        rig.send(ev.ExecutionReported(rig.at, real(ref, f"0001.9{number}.01", quantity)))
-        assert rig.state.ledger.position(STOCK) == -134
-    assert all(not e.exec_id.startswith("recon:") for e in rig.state.ledger.counted())
-    rows = [e.execution for e in rig.of(fx.RecordExecution)]
-    replaced = {row.replaces_exec_id for row in rows}
-    assert sum(row.signed_quantity for row in rows if row.exec_id not in replaced) == -134
-    assert rig.restart().state.ledger.position(STOCK) == -134
-
-
-def test_the_row_of_a_correction_names_what_it_corrects() -> None:
-    rig, ref = quick_rig()
-    first = rig.fill(ref)
-    rig.send(ev.ExecutionReported(rig.at, replace(first, exec_id=f"{first.exec_id[:-2]}02", price=139.5)))
-    rows = [e.execution for e in rig.of(fx.RecordExecution)]
-    assert [row.replaces_exec_id for row in rows] == ["", first.exec_id]
-    assert rig.state.ledger.position(STOCK) == -134
-
-
-def test_a_reject_is_final_at_once_and_not_forgotten_by_a_kill_in_the_back_off() -> None:
-    rig, ref = quick_rig()
-    rig.reject(ref)
-    assert rig.state.hedge is HedgeState.FAIL
-    states = {e.order_ref: e.state for e in rig.of(fx.RecordIntentState)}
-    assert states[ref] is IntentState.REJECTED
-    assert rig.restart().state.restored == ()
-
-
-def test_a_fill_is_told_before_the_execution_that_makes_it_known() -> None:
-    # Killed between the two rows: the broker reports the execution again, and the fill is told again under one id.
-    rig, ref = quick_rig()
-    rig.fill(ref)
-    kinds = [type(e) for e in rig.effects if isinstance(e, fx.RecordExecution | fx.RecordOperation)]
-    told = next(i for i, e in enumerate(rig.of(fx.RecordOperation)) if e.type is fx.OperationType.FILL)
-    assert kinds.index(fx.RecordExecution) > told

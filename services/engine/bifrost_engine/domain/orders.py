@@ -18,7 +18,7 @@ from .effects import (
 )
 from .machines.hedge import HEDGE_MACHINE, IDLE, HedgeEvent, HedgeState
 from .machines.trading import TRADING_MACHINE, TradingEvent
-from .state import INTENT_STATE_OF_ENDING, OrderInFlight, order_ref_of
+from .state import INTENT_STATE_OF_ENDING, OrderInFlight, State, order_ref_of
 from .turn import Turn
 from .view import GateResult
 from .words import IntentState, OrderIntent, OrderType, Purpose, Side, Trigger
@@ -85,6 +85,17 @@ def _come_to_rest(turn: Turn) -> None:
     turn.change(trading=TRADING_MACHINE.next(turn.state.trading, event))
 
 
+def _unused_number(state: State) -> int:
+    """The next decision number whose order_ref the broker has not seen filled.
+
+    A database that was restored or made anew counts from the past, and the broker remembers the day's orders.
+    """
+    number = state.sequence_next
+    while number < state.sequence_stop and order_ref_of(state.account, state.mode, number) in state.ledger.orders:
+        number += 1
+    return number
+
+
 def _remember_end(turn: Turn, order_ref: str) -> None:
     """A picture of the broker that was taken before the end may still show the order as open."""
     ended = {**turn.state.ended, order_ref: turn.at.wall_s}
@@ -118,12 +129,12 @@ def start(
         None when the block of numbers is used up: the next evaluation tries again.
     """
     state, config = turn.state, turn.rules.config
-    left = state.sequence_stop - state.sequence_next
+    number = _unused_number(state)
+    left = state.sequence_stop - number
     if left <= SEQUENCE_LOW:
         turn.emit(ReserveSequence())
     if left <= 0:
         return None
-    number = state.sequence_next
     intent = OrderIntent(
         order_ref=order_ref_of(state.account, state.mode, number),
         decision_seq=number,
@@ -182,6 +193,10 @@ def _obstacle(turn: Turn, order: OrderInFlight) -> str:
         return "IB gone"
     if state.stopping:
         return "stopping"
+    waited_s = turn.at.wall_s - order.intent.at.wall_s
+    if waited_s > turn.rules.config.order.ack_timeout_s:
+        # A database that hangs answers in its own time: the market of the decision is gone, the next one is afresh.
+        return f"the intent was durable only after {waited_s:.1f} s"
     if order.intent.purpose is Purpose.HEDGE:
         if state.suspended is not False:
             return "suspended"
