@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from bifrost.calendar import TradingCalendar
 
 NEW_YORK = ZoneInfo("America/New_York")
+EXTENDED_OPEN_HOUR, EXTENDED_CLOSE_HOUR = 4, 20
 _LOOK_DAYS = 14  # no exchange closes for two weeks on end
 
 
@@ -73,6 +74,17 @@ class Hours:
 
     def is_open(self, market_s: float) -> bool:
         return self.session_at(market_s) is not None
+
+    def extended_at(self, market_s: float) -> MarketSession | None:
+        """The day of a stock from 4:00 to 20:00 in New York around an exchange session; None at other times.
+
+        A world that never closes has no hours outside its session.
+        """
+        day = new_york_day(market_s)
+        if self.always_open or not self.is_exchange_day(day):
+            return None
+        whole = MarketSession(day, new_york_s(day, EXTENDED_OPEN_HOUR), new_york_s(day, EXTENDED_CLOSE_HOUR))
+        return whole if whole.contains(market_s) else None
 
     def current_or_last(self, market_s: float) -> MarketSession:
         """The open session, else the one that closed last."""

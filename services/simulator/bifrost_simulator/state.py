@@ -175,25 +175,32 @@ def _order_from_json(row: Mapping[str, Any], universe: Universe) -> BookOrder:
 def _execution_to_json(done: BookExecution) -> dict[str, Any]:
     row = _plain(done.execution)
     row["time"] = done.execution.time.isoformat()
-    return {"execution": row, "commission": asdict(done.commission), "reported": done.reported}
+    commission = None if done.commission is None else asdict(done.commission)
+    return {"execution": row, "commission": commission, "reported": done.reported}
 
 
 def _execution_from_json(row: Mapping[str, Any], universe: Universe) -> BookExecution:
     given = dict(row["execution"])
     given["contract"] = _contract(given["contract"], universe)
     given["time"] = datetime.fromisoformat(given["time"])
-    return BookExecution(Execution(**given), Commission(**row["commission"]), row["reported"])
+    commission = None if row["commission"] is None else Commission(**row["commission"])
+    return BookExecution(Execution(**given), commission, row["reported"])
 
 
 def _plain(item: Any) -> dict[str, Any]:
-    """Fields of a flat dataclass, its contract as conId."""
+    """Fields of a flat dataclass, its contract as conId, or by its legs when it is a combination."""
     row = {field.name: getattr(item, field.name) for field in fields(item)}
-    if isinstance(row.get("contract"), Contract):
-        row["contract"] = row["contract"].con_id
+    contract = row.get("contract")
+    if isinstance(contract, Contract):
+        row["contract"] = [asdict(leg) for leg in contract.combo_legs] or contract.con_id
     return row
 
 
-def _contract(con_id: int, universe: Universe) -> Contract:
+def _contract(known: int | list[dict[str, Any]], universe: Universe) -> Contract:
+    if isinstance(known, list):
+        legs = tuple(ComboLeg(**leg) for leg in known)
+        return universe.combo(ContractQuery(sec_type="BAG", combo_legs=legs))
+    con_id = known
     found = universe.by_id(con_id)
     if found is None:
         raise StateError(f"conId {con_id} is held or ordered but not listed; `make reset` begins anew")

@@ -15,6 +15,7 @@ from bifrost_simulator.api import (
     PriceIncrement,
     SymbolSample,
 )
+from bifrost_simulator.broker.combos import BAG, Leg, make_combo
 from bifrost_simulator.hours import Hours, new_york_day
 
 NO_SECURITY_DEFINITION = 200
@@ -77,6 +78,7 @@ class Universe:
         self._by_id: dict[int, Contract] = {}
         self._by_key: dict[ContractKey, Contract] = {}
         self._keys: dict[int, ContractKey] = {}
+        self._combos: dict[int, tuple[Contract, tuple[Leg, ...]]] = {}
         self.stock = self.add(contract_key(symbol, "STK"))
 
     def add(self, key: ContractKey) -> Contract:
@@ -126,13 +128,26 @@ class Universe:
         return tuple(found)
 
     def qualify(self, query: ContractQuery, market_s: float) -> Contract:
-        """The one contract meant; raises 200 when none or several fit."""
+        """The one contract meant; raises 200 when none or several fit, 321 for a combination that cannot be."""
+        if query.sec_type.upper() == BAG:
+            return self.combo(query)
         found = self.find(query, market_s)
         if len(found) > 1:
             raise BrokerError(
                 NO_SECURITY_DEFINITION, f"The contract description specified for {query.symbol} is ambiguous."
             )
         return found[0]
+
+    def combo(self, query: ContractQuery) -> Contract:
+        """The combination that ``query`` describes by its legs."""
+        contract, legs = make_combo(query, self.by_id)
+        self._combos.setdefault(contract.con_id, (contract, legs))
+        return self._combos[contract.con_id][0]
+
+    def legs(self, contract: Contract) -> tuple[Leg, ...]:
+        """Legs of a combination; the contract itself, once, for anything else."""
+        known = self._combos.get(contract.con_id)
+        return known[1] if known is not None else (Leg(contract, 1, True),)
 
     def details(self, contract: Contract, market_s: float) -> ContractDetails:
         """Message 10 for one contract."""

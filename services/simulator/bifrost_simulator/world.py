@@ -378,11 +378,7 @@ class SimulatedWorld:
             raise BrokerError(
                 321, "Error validating request:-'bB' : cause - Only client 0 can bind orders automatically"
             )
-        self.broker.binds_manual = auto_bind
-        if auto_bind:
-            for order in self.book.open():
-                if order.manual:
-                    self.book.bind(order)
+        self.broker.bind_manual(auto_bind)
 
     def open_orders(self, client_id: int | None) -> tuple[OrderView, ...]:
         found = [order for order in self.book.open() if client_id in (None, order.client_id)]

@@ -57,11 +57,13 @@ class Contract:
     trading_class: str = ""
     combo_legs: tuple[ComboLeg, ...] = ()
     contract_key: str = ""
+    combo_multiplier: float = 1.0
+    """Units per combination; IB leaves the multiplier of a BAG empty on the wire."""
 
     @property
     def multiplier_units(self) -> float:
         """Units of the underlying per contract: 100 for equity options, 1 for stocks."""
-        return float(self.multiplier) if self.multiplier else 1.0
+        return float(self.multiplier) if self.multiplier else self.combo_multiplier
 
 
 @dataclass(frozen=True, slots=True)

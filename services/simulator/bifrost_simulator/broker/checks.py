@@ -6,6 +6,8 @@ import math
 
 from bifrost_simulator.api import BrokerError, Contract, OrderRequest
 from bifrost_simulator.broker.book import BookOrder
+from bifrost_simulator.broker.combos import BAG
+from bifrost_simulator.broker.families import GROUP_REVISION
 from bifrost_simulator.broker.order_types import ORDER_TYPES, TIMES_IN_FORCE
 from bifrost_simulator.universe import increment_at
 
@@ -18,8 +20,17 @@ FILLED_ORDER = 104
 NOT_MATCHING = 105
 UNKNOWN_ORDER = 10147
 NOT_CANCELLABLE = 10148
+INVALID_ORDER_ID = 10149
+CASH_QUANTITY = 10244
 OUTSIDE_HOURS_WARNING = 399
 CANCELLED = 202
+OUTSIDE_ATTRIBUTE_IGNORED = BrokerError(
+    2109,
+    "Order Event Warning:Attribute 'Outside Regular Trading Hours' is ignored based on the order type and "
+    "destination. PlaceOrder is now being processed.",
+)
+COMBO_TICK = 0.01  # the net price of a combination may be anything, also nothing or less
+_COMBO_TYPES = frozenset({"MKT", "LMT"})
 
 
 def rejected(reason: str) -> BrokerError:
@@ -39,27 +50,45 @@ def check_request(request: OrderRequest, contract: Contract, accounts: tuple[str
         raise _invalid(f"Invalid account code '{request.account}'.")
     if not request.account and len(accounts) > 1:
         raise BrokerError(435, "You must specify an account.")
+    if request.cash_quantity:
+        raise BrokerError(CASH_QUANTITY, "Cash quantity cannot be used for this order.")
     if not math.isfinite(request.quantity) or request.quantity <= 0:
         raise rejected(f"The size value cannot be zero or negative: {request.quantity:g}.")
-    if contract.sec_type == "OPT" and request.quantity != int(request.quantity):
-        raise rejected(f"Options trade in whole contracts: {request.quantity:g}.")
+    if contract.sec_type != "STK" and request.quantity != int(request.quantity):
+        raise rejected(f"Options and combinations trade in whole contracts: {request.quantity:g}.")
     kind = ORDER_TYPES.get(request.order_type)
-    if kind is None:
+    if kind is None or (contract.sec_type == BAG and request.order_type not in _COMBO_TYPES):
         raise BrokerError(UNSUPPORTED_TYPE, "Unsupported order type for this exchange and security type.")
     if not request.tif:
         raise _invalid("Missing time in force: tif must be set.")
     if request.tif not in TIMES_IN_FORCE:
         raise _invalid(f"Invalid time in force: {request.tif}.")
+    if request.tif == "GTD" and not request.good_till_date:
+        raise _invalid("A good-till-date order needs a good till date.")
+    _check_attributes(request)
     if kind.needs_limit:
         _check_price(contract, request.limit_price, "limit")
     if kind.needs_aux:
         _check_price(contract, request.aux_price, "stop")
 
 
+def _check_attributes(request: OrderRequest) -> None:
+    """Refuse what would change how the order trades and is not simulated; anything else is only echoed."""
+    for name in ("hedgeType", "scalePriceIncrement", "deltaNeutralOrderType"):
+        if request.attributes.get(name):
+            raise rejected(f"The simulator does not trade orders with {name} set.")
+
+
+def check_order_id(order_id: int) -> None:
+    """Raise 10149 for an id that no API order can have."""
+    if order_id <= 0:
+        raise BrokerError(INVALID_ORDER_ID, f"Invalid order id: {order_id}")
+
+
 def _check_price(contract: Contract, price: float | None, name: str) -> None:
-    if price is None or not math.isfinite(price) or price <= 0:
+    if price is None or not math.isfinite(price) or (price <= 0 and contract.sec_type != BAG):
         raise rejected(f"Invalid {name} price: {price}.")
-    steps = price / increment_at(contract, price)
+    steps = price / (COMBO_TICK if contract.sec_type == BAG else increment_at(contract, price))
     if abs(steps - round(steps)) > 1e-6:
         raise BrokerError(
             PRICE_VARIATION, "The price does not conform to the minimum price variation for this contract."
@@ -78,6 +107,10 @@ def check_modify(order: BookOrder, request: OrderRequest, contract: Contract) ->
         and request.account in ("", order.request.account)
     )
     if not same:
+        raise BrokerError(NOT_MATCHING, "Order being modified does not match original order.")
+    if request.oca_group not in ("", order.request.oca_group):
+        raise BrokerError(GROUP_REVISION, "OCA group revision is not allowed.")
+    if request.parent_id not in (0, order.request.parent_id):
         raise BrokerError(NOT_MATCHING, "Order being modified does not match original order.")
     if request.quantity <= order.filled:
         raise rejected(f"Total quantity {request.quantity:g} is not above the filled {order.filled:g}.")

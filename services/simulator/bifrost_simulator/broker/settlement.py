@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bifrost_simulator.api import AccountValue, Commission, Contract, Execution, Pnl, PnlSingle, PortfolioItem, Position
@@ -21,6 +21,15 @@ COMMISSION_DELAY_WALL_S = 0.2  # IB reports commissions apart from executions an
 class _Report:
     due_wall_s: float
     done: BookExecution
+
+
+@dataclass(frozen=True, slots=True)
+class LegFill:
+    """Part of a combination's fill: ``signed`` units of one leg at ``price`` dollars a unit."""
+
+    contract: Contract
+    signed: float
+    price: float
 
 
 class Settlement:
@@ -54,23 +63,77 @@ class Settlement:
 
     def fill(self, order: BookOrder, quantity: float, price: float, wall_s: float) -> BookExecution:
         """Book ``quantity`` units of ``order`` at ``price`` and send the execution; statuses are the caller's."""
-        account = self.accounts[order.request.account]
         contract = order.contract
         value = quantity * price * contract.multiplier_units
         fee = fill_commission(contract.sec_type, quantity, value, order.filled, order.value)
+        realized = self._book_fill(order, contract, quantity if order.is_buy else -quantity, price, fee)
+        self._count(order, quantity, price)
+        execution = self._execution(
+            order, contract, self._book.take_exec_id(), quantity if order.is_buy else -quantity, price
+        )
+        done = BookExecution(execution, Commission(execution.exec_id, fee, CURRENCY, realized))
+        self._publish(order, done, wall_s)
+        return done
+
+    def fill_combo(
+        self, order: BookOrder, quantity: float, price: float, fills: Sequence[LegFill], wall_s: float
+    ) -> BookExecution:
+        """Book ``quantity`` combinations at ``price``: one execution for the whole, one with money for each leg."""
+        ids = self._book.take_combo_exec_ids(len(fills))
+        before = order.filled
+        self._count(order, quantity, price)
+        whole = BookExecution(
+            self._execution(order, order.contract, ids[0], quantity if order.is_buy else -quantity, price),
+            commission=None,
+            reported=True,
+        )
+        self._book.executions.append(whole)
+        self._out.execution(whole.execution)
+        for exec_id, leg in zip(ids[1:], fills, strict=True):
+            contract, units, name = leg.contract, abs(leg.signed), str(leg.contract.con_id)
+            ratio = units / quantity
+            value_before, value = order.leg_values.get(name, 0.0), units * leg.price * contract.multiplier_units
+            fee = fill_commission(contract.sec_type, units, value, before * ratio, value_before)
+            realized = self._book_fill(order, contract, leg.signed, leg.price, fee)
+            order.leg_values[name] = value_before + value
+            cumulative = order.filled * ratio
+            average = order.leg_values[name] / cumulative / contract.multiplier_units
+            execution = self._execution(order, contract, exec_id, leg.signed, leg.price, (cumulative, average))
+            self._publish(order, BookExecution(execution, Commission(exec_id, fee, CURRENCY, realized)), wall_s)
+        return whole
+
+    def _book_fill(self, order: BookOrder, contract: Contract, signed: float, price: float, fee: float) -> float | None:
+        """Move position and cash; returns the profit realised, None when nothing was closed."""
+        account = self.accounts[order.request.account]
         self.opened(account, contract)
-        realized = account.fill(contract, quantity if order.is_buy else -quantity, price, fee)
+        realized = account.fill(contract, signed, price, fee)
         if not account.holding(contract).quantity:
             self.closed(contract)
+        return realized
+
+    @staticmethod
+    def _count(order: BookOrder, quantity: float, price: float) -> None:
         order.filled = round(order.filled + quantity, 8)
-        order.value += value
+        order.value += quantity * price * order.contract.multiplier_units
         order.last_fill_price = price
-        execution = Execution(
-            exec_id=self._book.take_exec_id(),
+
+    def _execution(
+        self,
+        order: BookOrder,
+        contract: Contract,
+        exec_id: str,
+        signed: float,
+        price: float,
+        so_far: tuple[float, float] | None = None,
+    ) -> Execution:
+        """The execution of ``signed`` units; ``so_far`` is a leg's own cumulative quantity and average price."""
+        cumulative, average = so_far if so_far is not None else (order.filled, order.average_price)
+        return Execution(
+            exec_id=exec_id,
             contract=contract,
-            account=account.account_id,
-            side="BOT" if order.is_buy else "SLD",
-            quantity=quantity,
+            account=order.request.account,
+            side="BOT" if signed > 0 else "SLD",
+            quantity=abs(signed),
             price=price,
             time=self._clock.told().replace(microsecond=0),
             exchange=contract.primary_exchange or "CBOE",
@@ -78,15 +141,15 @@ class Settlement:
             order_id=order.order_id,
             perm_id=order.perm_id,
             order_ref=order.request.order_ref,
-            cumulative=order.filled,
-            avg_price=round(order.average_price, 8),
+            cumulative=cumulative,
+            avg_price=round(average, 8),
         )
-        done = BookExecution(execution, Commission(execution.exec_id, fee, CURRENCY, realized))
+
+    def _publish(self, order: BookOrder, done: BookExecution, wall_s: float) -> None:
         self._book.executions.append(done)
-        self._out.execution(execution)
+        self._out.execution(done.execution)
         delay_s = self.delayed_s(order) if self.delayed_s is not None else None
         self._reports.append(_Report(wall_s + (self.commission_delay_s if delay_s is None else delay_s), done))
-        return done
 
     def report_commissions(self, wall_s: float) -> bool:
         """Send commission reports that are due."""
@@ -96,7 +159,8 @@ class Settlement:
         self._reports = [report for report in self._reports if report.due_wall_s > wall_s]
         for done in due:
             done.reported = True
-            self._out.commission(done.execution.client_id, done.execution.perm_id, done.commission)
+            if done.commission is not None:
+                self._out.commission(done.execution.client_id, done.execution.perm_id, done.commission)
         return True
 
     def opened(self, account: Account, contract: Contract) -> None:
@@ -133,8 +197,12 @@ class Settlement:
             self.announce_values(account_id)
 
     def figures(self, account_id: str) -> Figures:
+        return self.figures_of(self.accounts[account_id])
+
+    def figures_of(self, account: Account) -> Figures:
+        """Figures of an account, or of a copy with trades that never were, at the marks of now."""
         marks = self._board.marks()
-        return figures(self.accounts[account_id], marks, marks.get(self._underlying))
+        return figures(account, marks, marks.get(self._underlying))
 
     def positions(self, account_id: str) -> list[Position]:
         return [_position(account_id, holding) for holding in self.accounts[account_id].open_holdings()]

@@ -109,6 +109,10 @@ class Market(Protocol):
         """True while the contract may be matched: session open (always in an always-open world) and not expired."""
         ...
 
+    def is_tradable_outside(self, key: ContractKey) -> bool:
+        """True when orders that ask for it may be matched outside the session; a recorded day never is."""
+        ...
+
     def is_over(self) -> bool:
         """True once the scenario has nothing more to publish."""
         ...

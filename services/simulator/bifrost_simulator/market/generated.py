@@ -117,6 +117,10 @@ class GeneratedMarket:
             return False
         return not bool(self._tape.halted[self._i])
 
+    def is_tradable_outside(self, key: ContractKey) -> bool:
+        """Stock may: against the session's last touch, which is published anew each minute."""
+        return key.is_stock and self._hours.extended_at(self.market_s) is not None
+
     def is_over(self) -> bool:
         return self.market_s >= self.last_s
 
@@ -238,7 +242,8 @@ class GeneratedMarket:
         return int(self.tape(self._hours.before(self._tape.session.day)).last_c[-1]) / 100
 
     def _version(self) -> int:
-        return self._tape.session.day.toordinal() * 1_000_000 + self._i
+        after_minutes = max(0, int((self.market_s - self._tape.session.close_s) // 60))
+        return self._tape.session.day.toordinal() * 1_000_000 + self._i + after_minutes
 
     def _option_quotes(self, keys: Sequence[ContractKey]) -> list[Quote]:
         tape, i = self._tape, self._i

@@ -100,6 +100,9 @@ class ReplayMarket:
             return False
         return not key.is_option or self.market_s < self._hours.last_trading_s(key.expiry_date)
 
+    def is_tradable_outside(self, key: ContractKey) -> bool:
+        return False
+
     def is_over(self) -> bool:
         return self.market_s > self._last_s
 
