@@ -84,7 +84,7 @@ def test_a_changed_file_counts_at_once_and_a_wrong_one_changes_nothing(
         os.kill(engine.pid, signal.SIGHUP)
         engine.until(lambda: database.value(limit) == "410.0", "the new limit")
         assert database.value("SELECT config_summary FROM status_current") != before
-        for wrong in ("gates: {state: {delta: {max_delta_limt: 1}}}\n", "symbol: AMD\n"):
+        for wrong in ("gates: {state: {delta: {max_delta_limt: 1}}}\n", "gates: {guard: {risk: {allow_live: true}}}\n"):
             file.write_text(wrong, encoding="utf-8")
             said = engine.log.count("configuration not taken")
             os.kill(engine.pid, signal.SIGHUP)
