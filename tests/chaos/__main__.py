@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -35,6 +36,8 @@ def main() -> int:
     options = parser.parse_args()
     for name in [name for name in os.environ if name.startswith(FOREIGN)]:
         del os.environ[name]
+    # An ordered end takes engines, simulator and database along.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     seed = options.seed if options.seed is not None else int.from_bytes(os.urandom(3), "big")
     folder = options.folder or Path(tempfile.mkdtemp(prefix="bifrost-chaos-run-"))
     print(f"seed {seed}, logs in {folder}", flush=True)

@@ -143,13 +143,19 @@ class Chaos:
         return f"{1000 * delay_s:.0f} ms after an order"
 
     def _kill(self) -> str:
-        """SIGKILL; sometimes a standby waits, sometimes the desk is suspended meanwhile."""
+        """SIGKILL; sometimes a standby waits, the desk is suspended meanwhile, or the process is frozen before."""
         standby = self.random.random() < 0.25
         if standby:
             second = self.world.start_engine()
             known = "SELECT 1 FROM engine_instances WHERE state = 'standby' AND pid = %s"
             self._until(lambda: self.world.value(known, second.pid), RECOVERY_S, "the standby's beat")
         moment = self._moment()
+        if self.random.random() < 0.15:
+            frozen_s = self.random.uniform(2.0, 10.0)
+            with self.world.frozen_engines():
+                time.sleep(frozen_s)
+            time.sleep(self.random.uniform(0.0, 1.0))
+            moment += f", frozen before for {frozen_s:.0f} s"
         self.world.kill_engine()
         if standby and self.world.alive:
             return f"SIGKILL {moment}, a standby takes over"
@@ -176,10 +182,10 @@ class Chaos:
         return f"1100 {moment} for {away_s:g} s, {restored}"
 
     def _database(self) -> str:
-        """Stop or crash PostgreSQL; sometimes the engine is killed, or the socket cut, while it is away."""
-        moment, crash = self._moment(), self.random.random() < 0.5
+        """Stop, crash or freeze PostgreSQL; sometimes the engine is killed, or the socket cut, while it is away."""
+        moment, how = self._moment(), self.random.choice(("stopped", "crashed", "frozen"))
         also = self.random.choice(("nothing", "nothing", "kill", "disconnect"))
-        self.world.stop_database(crash=crash)
+        self.world.stop_database(how)
         window = Window("the database was stopped", now_s() + OUTAGE_GRACE_S)
         self._checker.windows.append(window)
         away_s = self.random.uniform(0.5, 8.0)
@@ -192,8 +198,7 @@ class Chaos:
             self.world.simulator.fault("disconnect")
         time.sleep(away_s / 2)
         window.end_s = now_s()
-        self.world.start_database()
-        how = "crashed" if crash else "stopped"
+        self.world.start_database(how)
         return f"database {how} {moment} for {away_s:.1f} s, meanwhile {also}"
 
     # -- coming back

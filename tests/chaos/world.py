@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
+import signal
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,7 @@ import psycopg2
 from bifrost.db import DatabaseUnavailable
 from bifrost.db.ephemeral import EphemeralPostgres
 
-from tests.support.engine import EngineProcess
+from tests.support.engine import EngineProcess, frozen
 from tests.support.postgres import Database, Databases, EmbeddedServer
 from tests.support.simulator import SimulatorProcess
 from tests.support.waiting import free_port
@@ -132,16 +135,36 @@ class World:
         for engine in leading or self.alive:
             engine.kill()
 
+    @contextlib.contextmanager
+    def frozen_engines(self) -> Iterator[None]:
+        """SIGSTOP, and SIGCONT at the end: a machine that sleeps; sockets stand meanwhile."""
+        with contextlib.ExitStack() as stack:
+            for engine in self.alive:
+                stack.enter_context(frozen(engine.pid))
+            yield
+
     # -- the database
 
-    def stop_database(self, *, crash: bool) -> None:
-        if crash:
+    def stop_database(self, how: str) -> None:
+        """``stopped`` in order, ``crashed``, or ``frozen``: it keeps its connections and answers nobody."""
+        if how == "frozen":
+            self._signal_database(signal.SIGSTOP)
+        elif how == "crashed":
             self.server.kill()
         else:
             self.server.stop()
 
-    def start_database(self) -> None:
-        self.server.start()
+    def start_database(self, how: str) -> None:
+        """Undo `stop_database`."""
+        if how == "frozen":
+            self._signal_database(signal.SIGCONT)
+        else:
+            self.server.start()
+
+    def _signal_database(self, number: int) -> None:
+        """To the server and each of its sessions; it leads a process group of its own."""
+        if self.server.pid is not None:
+            os.killpg(self.server.pid, number)
 
     def rows(self, statement: str, *args: object) -> list[tuple[Any, ...]]:
         """Rows of a query; none while the database is away."""
