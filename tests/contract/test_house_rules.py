@@ -121,7 +121,7 @@ def test_locks_are_hashed() -> None:
     assert {path.stem for path in locks} >= {"runtime", "dev", "ib_async", "ibapi"}
     for path in locks:
         text = path.read_text(encoding="utf-8")
-        pins = re.findall(r"^[a-zA-Z0-9_.\[\]-]+==\S+(?: ;[^\\\\]*)?(.*)$", text, re.MULTILINE)
+        pins = re.findall(r"^[a-zA-Z0-9_.\[\]-]+==\S+(?: ;[^\\]*)?(.*)$", text, re.MULTILINE)
         assert pins and all(rest.strip() == "\\" for rest in pins), shown(path)
         assert text.count("--hash=sha256:") >= len(pins)
 

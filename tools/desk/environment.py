@@ -87,7 +87,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=ROOT / ".venv")
     parser.add_argument("--lock", type=Path, default=ROOT / "requirements" / "runtime.lock")
-    parser.add_argument("--packages", nargs="*", default=PACKAGES, help="folders of the repository to install; may be none")
+    parser.add_argument(
+        "--packages", nargs="*", default=PACKAGES, help="folders of the repository to install; may be none"
+    )
     args = parser.parse_args()
     problem = check_python(sys.version_info[:2])
     if problem:

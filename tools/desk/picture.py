@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Error, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURE = ROOT / "docs" / "img" / "desk.png"
@@ -31,4 +31,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except (Error, subprocess.CalledProcessError) as error:
+        sys.exit(f"picture: no page to be had, does the desk run? {str(error).splitlines()[0]}")

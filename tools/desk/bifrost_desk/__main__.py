@@ -26,7 +26,7 @@ def main(argv: list[str] | None = None) -> int:
             return _remove(home.homes_below(paths.repository_root() / ".bifrost"), yes=args.yes)
         return int(_COMMANDS[args.command](locate(args.scenario, tws=args.tws), args))
     except (PlanError, PortError, SupervisionError, DatabaseError) as error:
-        print(f"desk: {error}", file=sys.stderr)
+        print(*(f"desk: {line}" for line in str(error).splitlines()), sep="\n", file=sys.stderr)
         return 1
     except psycopg2.Error as error:
         print(f"desk: the database refused: {str(error).strip()}", file=sys.stderr)
