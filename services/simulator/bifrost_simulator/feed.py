@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bifrost_simulator.api import BrokerError, Contract, MarketDataType, Tick, TickReqParams
 from bifrost_simulator.board import QuoteBoard
+from bifrost_simulator.broker.combos import BAG
 from bifrost_simulator.events import Dispatcher
 from bifrost_simulator.market.base import Market, Quote
 from bifrost_simulator.market.greeks import ModelValues, OptionModel
@@ -109,7 +110,7 @@ class Feed:
         self._board.watch(contract)
         self._out.tick_req_params(client_id, req_id, TickReqParams(0.01, "9c0001"))
         self._out.market_data_type(client_id, req_id, MarketDataType.LIVE)
-        self._send(line, self._board.quote(contract.con_id))
+        self._send(line, self._board.quote_of(contract))
         if contract.sec_type == "OPT":
             self._send_models([contract.con_id])
 
@@ -144,6 +145,8 @@ class Feed:
             if options:
                 self._publish(options)
                 self._send_models(options)
+            for line in [line for line in self._by_request.values() if line.contract.sec_type == BAG]:
+                self._send(line, self._board.quote_of(line.contract))
         for line in [line for line in self._by_request.values() if line.is_snapshot]:
             if line.snapshot_ends_wall_s is not None and wall_s >= line.snapshot_ends_wall_s:
                 self._end(line)
