@@ -128,27 +128,23 @@ class Chaos:
         return f"{name} {parameters.get('then', '')}".strip()
 
     def _moment(self) -> str:
-        """Wait for a moment worth breaking: any, or just after an order left."""
+        """Wait for a moment worth breaking: any, or just after an order was decided."""
         if self.random.random() < 0.3:
             time.sleep(self.random.uniform(0.0, 2.0))
             return "at any moment"
-        journal = self.world.journal
-        journal.read()
-        before, deadline = len(journal.placed), time.monotonic() + 8.0
-        while len(journal.placed) == before and time.monotonic() < deadline:
+        newest = "SELECT coalesce(max(decision_seq), 0) FROM order_intents"
+        before, deadline = self.world.value(newest), time.monotonic() + 8.0
+        while self.world.value(newest) == before and time.monotonic() < deadline:
             time.sleep(0.005)
-            journal.read()
         delay_s = self.random.choice((0.0, 0.0, self.random.uniform(0.0, 0.1), self.random.uniform(0.0, 1.0)))
         time.sleep(delay_s)
-        return f"{1000 * delay_s:.0f} ms after an order"
+        return f"{1000 * delay_s:.0f} ms after an intent"
 
     def _kill(self) -> str:
         """SIGKILL; sometimes a standby waits, the desk is suspended meanwhile, or the process is frozen before."""
         standby = self.random.random() < 0.25
         if standby:
-            second = self.world.start_engine()
-            known = "SELECT 1 FROM engine_instances WHERE state = 'standby' AND pid = %s"
-            self._until(lambda: self.world.value(known, second.pid), RECOVERY_S, "the standby's beat")
+            self._add_standby()
         moment = self._moment()
         if self.random.random() < 0.15:
             frozen_s = self.random.uniform(2.0, 10.0)
@@ -156,7 +152,10 @@ class Chaos:
                 time.sleep(frozen_s)
             time.sleep(self.random.uniform(0.0, 1.0))
             moment += f", frozen before for {frozen_s:.0f} s"
-        self.world.kill_engine()
+        if standby:
+            self.world.kill_leader()
+        else:
+            self.world.kill_all()
         if standby and self.world.alive:
             return f"SIGKILL {moment}, a standby takes over"
         time.sleep(self.random.choice((0.0, 0.5, 3.0)))
@@ -168,6 +167,13 @@ class Chaos:
             return f"SIGKILL {moment}, started suspended"
         self.world.start_engine()
         return f"SIGKILL {moment}"
+
+    def _add_standby(self) -> None:
+        if len(self.world.alive) > 1:
+            return
+        second = self.world.start_engine()
+        known = "SELECT 1 FROM engine_instances WHERE state = 'standby' AND pid = %s"
+        self._until(lambda: self.world.value(known, second.pid), RECOVERY_S, "the standby's beat")
 
     def _cut(self) -> str:
         moment = self._moment()
@@ -182,17 +188,18 @@ class Chaos:
         return f"1100 {moment} for {away_s:g} s, {restored}"
 
     def _database(self) -> str:
-        """Stop, crash or freeze PostgreSQL; sometimes the engine is killed, or the socket cut, while it is away."""
+        """Stop, crash or freeze PostgreSQL; sometimes more happens while it is away."""
         moment, how = self._moment(), self.random.choice(("stopped", "crashed", "frozen"))
-        also = self.random.choice(("nothing", "nothing", "kill", "disconnect"))
+        also = self.random.choice(("nothing", "kill", "disconnect", "a standby waits"))
+        if also == "a standby waits":
+            self._add_standby()
         self.world.stop_database(how)
         window = Window("the database was stopped", now_s() + OUTAGE_GRACE_S)
         self._checker.windows.append(window)
         away_s = self.random.uniform(0.5, 8.0)
         time.sleep(away_s / 2)
         if also == "kill":
-            for engine in self.world.alive:
-                engine.kill()
+            self.world.kill_all()
             self.world.start_engine()
         elif also == "disconnect":
             self.world.simulator.fault("disconnect")

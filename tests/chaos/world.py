@@ -127,7 +127,12 @@ class World:
     def alive(self) -> list[EngineProcess]:
         return [engine for engine in self.engines if engine.running]
 
-    def kill_engine(self) -> None:
+    def kill_all(self) -> None:
+        """SIGKILL to every engine."""
+        for engine in self.alive:
+            engine.kill()
+
+    def kill_leader(self) -> None:
         """SIGKILL to the one that leads, or to all when that is not known."""
         leader = "SELECT pid FROM engine_instances i JOIN engine_lease l ON l.owner = i.instance_id"
         pids = {pid for (pid,) in self.rows(leader)}

@@ -9,7 +9,7 @@ from bifrost_engine.domain import events as ev
 from bifrost_engine.domain.machines.hedge import HedgeState
 from bifrost_engine.domain.words import Execution, IntentState, Side, Trigger
 
-from tests.engine.rig import ACCOUNT, START_S, STOCK, Rig, rules
+from tests.engine.rig import ACCOUNT, CALL, START_S, STOCK, Rig, rules
 from tests.engine.test_decide_orders import quick_rig
 
 
@@ -171,3 +171,16 @@ def test_a_database_that_counts_from_the_past_gives_no_order_the_name_of_an_earl
     again.pass_time(90)
     refs = [e.intent.order_ref for e in again.of(fx.PlaceOrder)]
     assert refs and ref not in refs
+
+
+def test_a_leg_that_changes_while_the_intent_is_written_keeps_the_order_at_home() -> None:
+    rig = Rig(rules(order__ack_timeout_s=20))
+    rig.intents_durable = False
+    rig.start()
+    ref = rig.last(fx.PersistIntent).intent.order_ref
+    rig.answers_truth = False
+    rig.legs[CALL] = 5.0
+    rig.send(ev.PositionsReported(rig.at, rig.positions()))
+    rig.send(ev.IntentDurable(rig.at, ref))
+    assert not rig.of(fx.PlaceOrder)
+    assert (ref, IntentState.NEVER_SENT) in [(e.order_ref, e.state) for e in rig.of(fx.RecordIntentState)]

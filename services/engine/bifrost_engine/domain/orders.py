@@ -206,6 +206,8 @@ def _obstacle(turn: Turn, order: OrderInFlight) -> str:
             return f"safe: {state.safe_cause}"
         if not state.database_available:
             return "database gone"
+        if not state.recon.done:
+            return f"not reconciled: {state.recon.reason}"
     return ""
 
 
