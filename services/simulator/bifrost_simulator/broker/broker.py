@@ -123,6 +123,17 @@ class Broker:
         """Cancel ``order`` for ``reason``, and what hangs on it."""
         self._life.end(order, reason)
 
+    def fill(self, order: BookOrder, quantity: float, price: float) -> None:
+        """Fill ``order`` whatever the market shows: what an exchange did behind a fault."""
+        self._matcher.fill(order, quantity, price)
+        self._life.touched = True
+
+    def forget(self, order: BookOrder) -> None:
+        """Know nothing of an open order any more; nobody is told."""
+        self._life.unwatch(order)
+        self.book.remove(order)
+        self._life.touched = True
+
     def bind_manual(self, auto_bind: bool) -> None:
         """Give client 0 the manual orders there are, and with ``auto_bind`` those to come."""
         self.binds_manual = self.binds_manual or auto_bind

@@ -31,15 +31,36 @@ def settle_expired(settlement: Settlement, universe: Universe, hours: Hours, mar
 
 
 def _expire(settlement: Settlement, account: Account, holding: Holding, universe: Universe, spot: float) -> None:
-    contract, quantity = holding.contract, holding.quantity
-    sign = 1.0 if contract.right == "C" else -1.0
-    in_the_money = sign * (spot - contract.strike)
-    # The premium is gone: the position closes at nothing, and its cost becomes realised.
+    contract = holding.contract
+    in_the_money = (1.0 if contract.right == "C" else -1.0) * (spot - contract.strike)
+    exercised = in_the_money >= EXERCISE_IN_THE_MONEY_USD
+    convert(settlement, account, holding, holding.quantity, universe, exercised=exercised)
+
+
+def convert(
+    settlement: Settlement,
+    account: Account,
+    holding: Holding,
+    quantity: float,
+    universe: Universe,
+    *,
+    exercised: bool = True,
+) -> None:
+    """End ``quantity`` contracts (signed as held); exercised or assigned ones turn into shares at the strike.
+
+    The premium is gone: the options close at nothing, and their cost becomes realised.
+    """
+    contract = holding.contract
     account.fill(contract, -quantity, 0.0, 0.0)
-    settlement.closed(contract)
-    if in_the_money >= EXERCISE_IN_THE_MONEY_USD:
-        shares = sign * quantity * contract.multiplier_units
-        settlement.opened(account, universe.stock)
-        account.fill(universe.stock, shares, contract.strike, 0.0)
-        settlement.announce(account.account_id, universe.stock)
+    if not holding.quantity:
+        settlement.closed(contract)
+    if exercised:
+        stock = universe.stock
+        settlement.opened(account, stock)
+        account.fill(
+            stock, (1.0 if contract.right == "C" else -1.0) * quantity * contract.multiplier_units, contract.strike, 0.0
+        )
+        if not account.holding(stock).quantity:
+            settlement.closed(stock)
+        settlement.announce(account.account_id, stock)
     settlement.announce(account.account_id, contract)

@@ -186,6 +186,9 @@ class Lifecycle:
         if not order.is_open:
             return ""
         reasons = [WAITS_FOR_PARENT] if order.waits_for_parent else []
+        kept_back = self._hooks.keeps_back(order)
+        if kept_back:
+            reasons.append(kept_back)
         if not order.triggered and ORDER_TYPES[order.request.order_type].needs_aux:
             reasons.append(WAITS_FOR_TRIGGER)
         return ",".join(reasons)

@@ -56,8 +56,16 @@ class Matcher:
         if price is None or quantity <= 0:
             return self._end_immediate(order)
         self._board.take(order.contract, order.is_buy, quantity)
+        self.fill(order, quantity, price)
+        return self._end_immediate(order) or True
+
+    def fill(self, order: BookOrder, quantity: float, price: float) -> None:
+        """Book a fill and tell of it. An order that has ended keeps its status: its execution only came late."""
+        was_open = order.is_open
         execution = self._settle(order, quantity, price)
-        if order.remaining <= _NOTHING:
+        if not was_open:
+            order.completed_status = f"Cancelled, filled {order.filled:g}"
+        elif order.remaining <= _NOTHING:
             order.apply(OrderEvent.FULLY_FILLED)
             self._life.complete(order, f"Filled Size: {order.filled:g}")
         else:
@@ -65,9 +73,9 @@ class Matcher:
         self._life.tell(order)
         for leg in self._universe.legs(order.contract):
             self._settlement.announce(order.request.account, leg.contract)
-        self._life.filled(order, quantity)
+        if was_open:
+            self._life.filled(order, quantity)
         self._hooks.filled(order, execution)
-        return self._end_immediate(order) or True
 
     def _tradable(self, order: BookOrder) -> bool:
         outside = self._life.windows.works_outside(order.request, order.contract)

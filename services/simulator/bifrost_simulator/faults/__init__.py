@@ -1,6 +1,23 @@
-"""Faults: named, parametrised cases of what goes wrong out there. One fault, one small class."""
+"""Faults: named, parametrised cases of what goes wrong out there. One fault, one small class.
 
-from bifrost_simulator.faults import connection, orders, quotes
+Importing this package registers the whole catalogue.
+"""
+
+from bifrost_simulator.faults import (
+    acknowledgements,
+    clock,
+    commissions,
+    connection,
+    farms,
+    fills,
+    market,
+    orders,
+    people,
+    quotes,
+    restarts,
+    sessions,
+    wire,
+)
 from bifrost_simulator.faults.base import BadParameters, Fault, FaultParameters, UnknownFault
 from bifrost_simulator.faults.hooks import WorldHooks
 from bifrost_simulator.faults.registry import REGISTRY, ActiveFaults
@@ -13,7 +30,17 @@ __all__ = [
     "FaultParameters",
     "UnknownFault",
     "WorldHooks",
+    "acknowledgements",
+    "clock",
+    "commissions",
     "connection",
+    "farms",
+    "fills",
+    "market",
     "orders",
+    "people",
     "quotes",
+    "restarts",
+    "sessions",
+    "wire",
 ]

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bifrost_simulator.api import BrokerError
-from bifrost_simulator.faults.base import Fault, FaultParameters, Timed
+from bifrost_simulator.api.wire import Passage
+from bifrost_simulator.faults.base import Fault, Timed
 from bifrost_simulator.faults.registry import register
+from bifrost_simulator.wire.messages import REQUEST_BY_NAME, RESPONSE_BY_NAME
 
 if TYPE_CHECKING:
     from bifrost_simulator.world import SimulatedWorld
+
+MESSAGES = frozenset(REQUEST_BY_NAME) | frozenset(RESPONSE_BY_NAME)
 
 LOST = BrokerError(1100, "Connectivity between IBKR and Trader Workstation has been lost.")
 RESTORED_DATA_LOST = BrokerError(
@@ -26,21 +31,63 @@ RESTORED_DATA_KEPT = BrokerError(
 )
 
 
-class DisconnectParameters(FaultParameters):
+class DisconnectParameters(Timed):
     client_id: int | None = Field(default=None, ge=0, description="one client, or all of them")
+    at: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z]+(:[A-Za-z]+)?$",
+        description="at this message, either way: placeOrder, execDetails, orderStatus:Filled …; at once when not given",
+    )
+    nth: int = Field(default=1, ge=1, le=1_000_000, description="at its n-th occurrence from now on")
+    when: Literal["before", "after"] = Field(default="after", description="whether that message still passes")
+
+    @model_validator(mode="after")
+    def _known(self) -> DisconnectParameters:
+        if self.at is not None and self.at.partition(":")[0] not in MESSAGES:
+            known = ", ".join(sorted(MESSAGES))
+            raise ValueError(f"at {self.at}: no such message; there are {known}")
+        return self
 
 
 @register
 class Disconnect(Fault):
-    """The gateway closes the sockets; orders and executions stay at the broker."""
+    """The gateway closes the sockets, at once or at a given message; orders and executions stay at the broker.
+
+    ``at`` openOrder before: the order lives and its acknowledgement is lost. ``at`` execDetails: in the middle of a
+    fill. ``at`` placeOrder before: the order never arrives.
+    """
 
     name: ClassVar[str] = "disconnect"
     parameters_type = DisconnectParameters
 
     def begin(self, world: SimulatedWorld) -> None:
-        assert isinstance(self.parameters, DisconnectParameters)
-        self.struck, self.finished = 1, True
-        world.dispatcher.drop(self.parameters.client_id, "fault disconnect")
+        p = self.given(DisconnectParameters)
+        if p.at is None:
+            self.struck, self.finished = 1, True
+            world.dispatcher.drop(p.client_id, "fault disconnect")
+
+    @property
+    def taps_wire(self) -> bool:
+        return self.given(DisconnectParameters).at is not None
+
+    def incoming(self, client_id: int, name: str, values: Mapping[str, Any]) -> Passage:
+        return self._passage(client_id, name, values)
+
+    def outgoing(self, client_id: int, name: str, values: Mapping[str, Any]) -> Passage:
+        return self._passage(client_id, name, values)
+
+    def _passage(self, client_id: int, name: str, values: Mapping[str, Any]) -> Passage:
+        p = self.given(DisconnectParameters)
+        message, _, status = (p.at or "").partition(":")
+        if self.finished or name != message or p.client_id not in (None, client_id):
+            return Passage.PASS
+        if status and values.get("status") != status:
+            return Passage.PASS
+        self.struck += 1
+        self.finished = self.struck >= p.nth
+        if not self.finished:
+            return Passage.PASS
+        return Passage.CUT_BEFORE if p.when == "before" else Passage.CUT_AFTER
 
 
 class LostParameters(Timed):

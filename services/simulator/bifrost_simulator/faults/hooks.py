@@ -38,8 +38,8 @@ class WorldHooks:
         for fault in self._faults.active:
             fault.accepted(self._world, order)
 
-    def keeps_back(self, order: BookOrder) -> bool:
-        return any(fault.keeps_back(order) for fault in self._faults.active)
+    def keeps_back(self, order: BookOrder) -> str:
+        return ",".join(sorted({why for fault in self._faults.active if (why := fault.keeps_back(order))}))
 
     def takes_cancel(self, order: BookOrder) -> bool:
         return any(fault.takes_cancel(self._world, order) for fault in self._faults.active)
@@ -119,6 +119,7 @@ class WorldHooks:
         return any(fault.silences for fault in self._faults.active)
 
     def attach(self, control: GatewayControl) -> None:
+        """A gateway serves this world and can be disturbed from now on."""
         self._faults.gateways.append(control)
 
     def incoming(self, client_id: int, name: str, values: Mapping[str, Any]) -> Passage:

@@ -1,23 +1,35 @@
-"""Faults of orders: rejected, unacknowledged, partly filled."""
+"""Faults of new orders: refused, accepted with a remark, held for shares to borrow."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from bifrost_simulator.api import BrokerError, OrderRequest
+from bifrost_simulator.api import (
+    BrokerError,
+    Contract,
+    GenericTick,
+    OrderRequest,
+    SizeTick,
+    Tick,
+    TickType,
+)
 from bifrost_simulator.broker.checks import rejected
-from bifrost_simulator.faults.base import Counted, Fault, counted_strike
+from bifrost_simulator.faults.base import Counted, Fault, Timed, counted_strike
 from bifrost_simulator.faults.registry import register
+from bifrost_simulator.ticks import SHORTABLE_GENERIC
 
 if TYPE_CHECKING:
     from bifrost_simulator.broker.book import BookOrder
     from bifrost_simulator.world import SimulatedWorld
 
+TIF_SET_BY_PRESET, ORDER_MESSAGE, HELD_FOR_LOCATE = 10349, 399, 404
+LOCATE = "locate"
+
 
 class RejectParameters(Counted):
-    reason: str = Field(default="simulated reject", min_length=1, max_length=500)
+    reason: str = Field(default="simulated reject", min_length=1, max_length=500, description="IB's words after 201")
 
 
 @register
@@ -28,91 +40,114 @@ class OrderRejected(Fault):
     parameters_type = RejectParameters
 
     def refusal(self, client_id: int, request: OrderRequest) -> BrokerError | None:
-        assert isinstance(self.parameters, RejectParameters)
         if not counted_strike(self, request.order_ref, client_id):
             return None
-        return rejected(self.parameters.reason)
+        return rejected(self.given(RejectParameters).reason)
 
 
 @register
-class AckLost(Fault):
-    """The order is accepted and lives, but its client hears nothing of it until it asks.
+class TifInformation(Fault):
+    """10349 under the id of a live order: a remark on its time in force that reads like an error.
 
-    Open orders, completed orders and executions tell the truth; from then on its events flow.
+    The order works on; client libraries that take every code for a reject believe that it is gone.
     """
 
-    name: ClassVar[str] = "ack_lost"
+    name: ClassVar[str] = "order_info_10349"
     parameters_type = Counted
 
-    def mutes(self, order: BookOrder) -> bool:
-        return counted_strike(self, order.request.order_ref, order.client_id)
+    def accepted(self, world: SimulatedWorld, order: BookOrder) -> None:
+        if counted_strike(self, order.request.order_ref, order.client_id):
+            text = f"Order TIF was set to {order.request.tif} based on order preset."
+            error = BrokerError(TIF_SET_BY_PRESET, text)
+            world.dispatcher.order_error(order.client_id, order.order_id, order.perm_id, error)
 
 
-class PartialParameters(Counted):
-    fraction: float | None = Field(default=None, gt=0, lt=1, description="of the order's quantity that fills")
-    shares: float | None = Field(default=None, ge=0, description="units that fill, instead of fraction")
-    then: Literal["hold", "rest", "cancel"] = Field(default="hold", description="what becomes of the remainder")
-    rest_after_s: float = Field(default=2.0, ge=0, le=3600, description="wall seconds until the rest may fill")
-
-    @model_validator(mode="after")
-    def _one_of(self) -> PartialParameters:
-        if (self.fraction is None) == (self.shares is None):
-            raise ValueError("give either fraction or shares")
-        return self
-
-
-class _Partial:
-    """One order under the fault: its limit, and when the limit was reached."""
-
-    __slots__ = ("limit", "reached_wall_s")
-
-    def __init__(self, limit: float) -> None:
-        self.limit = limit
-        self.reached_wall_s: float | None = None
+class MessageParameters(Counted):
+    text: str = Field(
+        default="Warning: your order will not be placed at the exchange until 09:30:00 US/Eastern",
+        min_length=1,
+        max_length=500,
+        description="the warning behind the order's description",
+    )
 
 
 @register
-class FillPartial(Fault):
-    """Orders fill up to a part; the remainder stays working, fills later, or is cancelled by the broker."""
+class OrderMessage(Fault):
+    """399 under the id of a live order: a warning, the order works on."""
 
-    name: ClassVar[str] = "fill_partial"
-    parameters_type = PartialParameters
+    name: ClassVar[str] = "order_info_399"
+    parameters_type = MessageParameters
 
-    def __init__(self, parameters: PartialParameters) -> None:
+    def accepted(self, world: SimulatedWorld, order: BookOrder) -> None:
+        if counted_strike(self, order.request.order_ref, order.client_id):
+            request = order.request
+            head = f"{request.action} {request.quantity:g} {order.contract.local_symbol}"
+            error = BrokerError(ORDER_MESSAGE, f"Order Message:\n{head}\n{self.given(MessageParameters).text}")
+            world.dispatcher.order_error(order.client_id, order.order_id, order.perm_id, error)
+
+
+class LocateParameters(Timed):
+    shortable: float = Field(default=1.0, ge=0, le=3, description="tick 46 meanwhile; 1.5 and below: not available")
+    shares: float = Field(default=0.0, ge=0, description="tick 89 meanwhile")
+
+
+@register
+class NotShortable(Fault):
+    """404: sales that would go short wait as PreSubmitted (whyHeld locate); ticks 46 and 89 say that none are there.
+
+    When it ends the waiting orders go to the exchange.
+    """
+
+    name: ClassVar[str] = "not_shortable_404"
+    parameters_type = LocateParameters
+
+    def __init__(self, parameters: LocateParameters) -> None:
         super().__init__(parameters)
-        self._orders: dict[int, _Partial] = {}
-        self._exhausted = False
+        self._waiting: set[int] = set()
 
-    def fill_limit(self, order: BookOrder) -> float | None:
-        found = self._orders.get(order.perm_id)
-        if found is None:
-            # The count is of orders; the fault itself stays until each of them has ended.
-            if self._exhausted or order.filled or not counted_strike(self, order.request.order_ref, order.client_id):
-                return None
-            self._exhausted, self.finished = self.finished, False
-            found = self._orders[order.perm_id] = _Partial(self._limit(order))
-        return found.limit
+    def begin(self, world: SimulatedWorld) -> None:
+        p = self.given(LocateParameters)
+        self._tell(world, p.shortable, p.shares)
 
-    def step(self, world: SimulatedWorld, wall_s: float) -> None:
-        assert isinstance(self.parameters, PartialParameters)
-        for perm_id, partial in list(self._orders.items()):
-            order = world.book.orders.get(perm_id)
-            if order is None or not order.is_open:
-                del self._orders[perm_id]
-                continue
-            if order.filled < partial.limit:
-                continue
-            if partial.reached_wall_s is None:
-                partial.reached_wall_s = wall_s
-            if self.parameters.then == "cancel":
-                world.broker.end(order, "the remainder was cancelled by the exchange")
-            elif self.parameters.then == "rest" and wall_s - partial.reached_wall_s >= self.parameters.rest_after_s:
-                partial.limit = order.request.quantity
-        if self._exhausted and not self._orders:
-            self.finished = True
+    def end(self, world: SimulatedWorld) -> None:
+        self._waiting.clear()
+        for line in world.feed.requests():
+            line.sent = None  # the next publication tells everything anew, the shares to borrow among it
 
-    def _limit(self, order: BookOrder) -> float:
-        assert isinstance(self.parameters, PartialParameters)
-        if self.parameters.shares is not None:
-            return min(self.parameters.shares, order.request.quantity)
-        return max(1.0, float(int((self.parameters.fraction or 0.0) * order.request.quantity)))
+    def taken(self, world: SimulatedWorld, order: BookOrder) -> None:
+        if order.contract.sec_type != "STK" or order.is_buy:
+            return
+        account = world.settlement.accounts[order.request.account]
+        held = account.holdings.get(order.contract.con_id)
+        if order.request.quantity > (held.quantity if held is not None else 0.0):
+            self._waiting.add(order.perm_id)
+            self.struck += 1
+
+    def accepted(self, world: SimulatedWorld, order: BookOrder) -> None:
+        if order.perm_id in self._waiting:
+            error = BrokerError(HELD_FOR_LOCATE, "Order held while securities are located.")
+            world.dispatcher.order_error(order.client_id, order.order_id, order.perm_id, error)
+
+    def keeps_back(self, order: BookOrder) -> str:
+        return LOCATE if order.perm_id in self._waiting else ""
+
+    def ticks(self, contract: Contract, generics: frozenset[int], ticks: list[Tick]) -> list[Tick]:
+        p = self.given(LocateParameters)
+        told: list[Tick] = []
+        for tick in ticks:
+            if isinstance(tick, GenericTick) and tick.tick_type is TickType.SHORTABLE:
+                tick = GenericTick(TickType.SHORTABLE, p.shortable)
+            elif isinstance(tick, SizeTick) and tick.tick_type is TickType.SHORTABLE_SHARES:
+                tick = SizeTick(TickType.SHORTABLE_SHARES, p.shares)
+            told.append(tick)
+        return told
+
+    @staticmethod
+    def _tell(world: SimulatedWorld, shortable: float, shares: float) -> None:
+        ticks: list[Tick] = [
+            GenericTick(TickType.SHORTABLE, shortable),
+            SizeTick(TickType.SHORTABLE_SHARES, shares),
+        ]
+        for line in world.feed.requests():
+            if SHORTABLE_GENERIC in line.generics and line.contract.sec_type == "STK":
+                world.dispatcher.ticks(line.client_id, line.req_id, ticks)

@@ -15,6 +15,7 @@ from bifrost_simulator.market.bars import group_bars
 from bifrost_simulator.market.base import EMPTY_QUOTE, NO_QUOTE, ModelInputs, Quote, RawBar
 from bifrost_simulator.market.day_tape import DayTape, Floats, Ints, MarketParameters, draw_day
 from bifrost_simulator.market.listing import expiries_listed, strike_step, strikes_around
+from bifrost_simulator.market.moves import Move, moved
 from bifrost_simulator.market.tree import tree_values
 
 _KEEP_DAYS = 4
@@ -74,6 +75,7 @@ class GeneratedMarket:
         self._anchors: dict[date, tuple[float, float]] = {self._start.day: (parameters.spot, 0.0)}
         for text, pair in dict(stored.get("anchors", {})).items():  # type: ignore[call-overload]
             self._anchors[date.fromisoformat(text)] = (float(pair[0]), float(pair[1]))
+        self._moves = [Move(float(at_s), float(factor)) for at_s, factor in stored.get("moves", ())]  # type: ignore[attr-defined]
         self._tapes: dict[date, DayTape] = {}
         self._listed_on: date | None = None
         self._chain: dict[ContractKey, None] = {}
@@ -147,7 +149,24 @@ class GeneratedMarket:
         return {
             "anchors": {day.isoformat(): list(pair) for day, pair in self._anchors.items() if day >= self._start.day},
             "chain": [str(key) for key in self._chain],
+            "moves": [[move.at_s, move.factor] for move in self._moves],
         }
+
+    # -- what is done to it
+
+    def move(self, factor: float) -> None:
+        """Multiply the spot from now on, for good; while the market is closed from the next opening on."""
+        at_s = self.market_s
+        if at_s >= self._session.close_s:
+            at_s = self._hours.after(self._session.day).open_s
+        self._moves.append(Move(at_s, factor))
+        self._tapes.pop(self._session.day, None)
+        self._last_trades.clear()
+        self.advance(self.market_s)
+
+    def list_also(self, key: ContractKey) -> None:
+        """List a contract that the calendar of listings would not, for good."""
+        self._chain.setdefault(key)
 
     # -- days
 
@@ -159,6 +178,7 @@ class GeneratedMarket:
             spot, iv_log = self._anchor(session.day)
             pin_s = self._start_s if session.day == self._start.day else None
             tape = draw_day(self.parameters, self._seed, session, spot, pin_s=pin_s, iv_log=iv_log)
+            tape = moved(tape, self._moves)
         else:
             following = self._hours.after(session.day)
             end = float(self.tape(following).spot[0]) / math.exp(self._gap(following.day))
