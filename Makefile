@@ -1,7 +1,8 @@
 # Bifrost. `make` lists the targets.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run up down ps logs token reset gateway test bench lint diagrams picture tape env dev-env client-envs
+# Every target with a line of help is a command, not a file.
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' Makefile)
 
 # A Python that the desk can run on (3.11 to 3.13): the first one found, or name it: make run PYTHON=/path/to/python3.12
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -16,7 +17,7 @@ WHICH = $(if $(TWS),--tws $(TWS),$(if $(SCENARIO),--scenario $(SCENARIO)))
 COMPOSE = tools/desk/compose
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 run: env ## the whole desk as local processes, until Ctrl-C [SCENARIO=name-or-file | TWS=host:port]
 	@$(DESK) run $(WHICH)
@@ -53,6 +54,9 @@ chaos: dev-env ## 50 kills, 50 cuts, 20 database stops on real processes, in abo
 
 diagrams: dev-env ## draw the state machines of docs/machines.md from their tables
 	@$(DEV)/bin/python -m bifrost_engine.domain.machines.diagrams docs/machines.md
+
+acceptance: dev-env ## write docs/acceptance.md from the IDs that the tests carry
+	@$(DEV)/bin/python -m tests.contract.test_acceptance_ids
 
 picture: dev-env ## take the README's picture from the desk that runs now [BROWSER=/path/to/chromium]
 	@$(DEV)/bin/python tools/desk/picture.py $(or $(BROWSER),$(shell command -v chromium))

@@ -1,6 +1,6 @@
 """docs/acceptance.md and the tests name the same acceptance IDs, both ways.
 
-``python -m tests.contract.test_acceptance_ids`` writes the page from what the tests carry.
+``make acceptance`` writes the page from what the tests carry.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def test_every_required_id_has_a_test() -> None:
 
 
 def test_the_list_names_what_is_collected_and_nothing_else() -> None:
-    assert listed() == collected()
+    assert listed() == collected(), "docs/acceptance.md differs from the tests: `make acceptance` writes it"
 
 
 def document() -> str:
@@ -82,7 +82,7 @@ def document() -> str:
     head = (
         "# Acceptance tests\n\n"
         "Each ID of the requirements stands in the name or the docstring of the tests that show it.\n"
-        "Written by `python -m tests.contract.test_acceptance_ids`; a test compares both ways.\n\n"
+        "Written by `make acceptance`; a test compares both ways.\n\n"
         "| ID | shows | tests |\n|---|---|---|\n"
     )
     rows = (
