@@ -1,0 +1,609 @@
+"""IB's own ibapi as a `Client` of the checks: requests from the main thread, callbacks on the library's own.
+
+Used as a test client only. The reader thread appends, the main thread waits; nothing else is shared.
+"""
+
+from __future__ import annotations
+
+import calendar
+import logging
+import threading
+import time
+from collections import defaultdict
+from typing import Any
+
+from ibapi.client import EClient
+from ibapi.contract import ComboLeg, Contract
+from ibapi.execution import ExecutionFilter
+from ibapi.order import Order
+from ibapi.order_condition import PriceCondition, TimeCondition
+from ibapi.tag_value import TagValue
+from ibapi.wrapper import EWrapper
+
+from tests.conformance.client import Bars, Fields, Line, Placed, number, wait
+
+SUMMARY_TAGS = "NetLiquidation,TotalCashValue,BuyingPower,GrossPositionValue,MaintMarginReq"
+_PRICES = {1: "bid", 2: "ask", 4: "last", 66: "bid", 67: "ask"}
+_SIZES = {0: "bid_size", 3: "ask_size", 8: "volume", 89: "shortable_shares", 69: "bid_size", 70: "ask_size"}
+_MODEL_COMPUTATIONS = (13, 83)
+
+
+class _Complaints(logging.Handler):
+    def __init__(self, texts: list[str]) -> None:
+        super().__init__(logging.ERROR)
+        self._texts = texts
+
+    def emit(self, record: logging.LogRecord) -> None:
+        # EWrapper.error logs every error of the gateway; ours does not call it.
+        self._texts.append(f"{record.name}: {record.getMessage()}")
+
+
+class _Wrapper(EWrapper):
+    """Keeps what arrives: rows by request id, or by the name of a message that has none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: dict[Any, list[Any]] = defaultdict(list)
+        self.ended: set[Any] = set()
+        self.errors: list[tuple[int, int, str]] = []
+        self.lines: dict[int, Line] = {}
+        self.bars: dict[int, Bars] = {}
+        self.orders: dict[int, Placed] = {}
+        self.seen_orders: dict[int, dict[str, Any]] = {}
+        self.values: dict[tuple[str, str], str] = {}
+        self.portfolios: dict[tuple[str, int], dict[str, float]] = {}
+
+    def error(self, reqId: int, errorCode: int, errorString: str) -> None:
+        self.errors.append((reqId, errorCode, errorString))
+        self.ended.add(("error", reqId))
+
+    def connectionClosed(self) -> None:
+        self.ended.add("connection")
+
+    # -- single answers
+
+    def nextValidId(self, orderId: int) -> None:
+        self.rows["nextValidId"].append(orderId)
+
+    def managedAccounts(self, accountsList: str) -> None:
+        self.rows["managedAccounts"].append(accountsList)
+
+    def currentTime(self, time: int) -> None:
+        self.rows["currentTime"].append(time)
+
+    def headTimestamp(self, reqId: int, headTimestamp: str) -> None:
+        self.rows[reqId].append(headTimestamp)
+
+    def marketRule(self, marketRuleId: int, priceIncrements: list[Any]) -> None:
+        self.rows["marketRule", marketRuleId].append(priceIncrements)
+
+    def symbolSamples(self, reqId: int, contractDescriptions: list[Any]) -> None:
+        self.rows[reqId] += contractDescriptions
+        self.ended.add(reqId)
+
+    # -- lists with an end
+
+    def contractDetails(self, reqId: int, contractDetails: Any) -> None:
+        self.rows[reqId].append(contractDetails)
+
+    def contractDetailsEnd(self, reqId: int) -> None:
+        self.ended.add(reqId)
+
+    def securityDefinitionOptionParameter(self, reqId: int, *chain: Any) -> None:
+        self.rows[reqId].append(chain)
+
+    def securityDefinitionOptionParameterEnd(self, reqId: int) -> None:
+        self.ended.add(reqId)
+
+    def updateAccountValue(self, key: str, val: str, currency: str, accountName: str) -> None:
+        if currency in ("", "USD"):
+            self.values[accountName, key] = val
+
+    def updatePortfolio(self, contract: Any, position: float, marketPrice: float, *rest: Any) -> None:
+        value, cost, _, __, account = rest
+        self.portfolios[account, contract.conId] = {
+            "position": position,
+            "marketPrice": marketPrice,
+            "marketValue": value,
+            "averageCost": cost,
+        }
+
+    def accountDownloadEnd(self, accountName: str) -> None:
+        self.ended.add(("accountDownload", accountName))
+
+    def accountUpdateMulti(self, reqId: int, account: str, modelCode: str, key: str, value: str, currency: str) -> None:
+        self.rows[reqId].append((key, value, currency))
+
+    def accountUpdateMultiEnd(self, reqId: int) -> None:
+        self.ended.add(reqId)
+
+    def accountSummary(self, reqId: int, account: str, tag: str, value: str, currency: str) -> None:
+        self.rows[reqId].append((account, tag, value))
+
+    def accountSummaryEnd(self, reqId: int) -> None:
+        self.ended.add(reqId)
+
+    def position(self, account: str, contract: Any, position: float, avgCost: float) -> None:
+        self.rows["position"].append((account, contract.conId, position, avgCost))
+
+    def positionEnd(self) -> None:
+        self.ended.add("position")
+
+    def positionMulti(
+        self, reqId: int, account: str, modelCode: str, contract: Any, pos: float, avgCost: float
+    ) -> None:
+        self.rows[reqId].append((account, contract.conId, pos, avgCost))
+
+    def positionMultiEnd(self, reqId: int) -> None:
+        self.ended.add(reqId)
+
+    # -- streams
+
+    def pnl(self, reqId: int, dailyPnL: float, unrealizedPnL: float, realizedPnL: float) -> None:
+        self.lines[reqId].values.update(daily=number(dailyPnL), unrealized=number(unrealizedPnL))
+
+    def pnlSingle(
+        self, reqId: int, pos: int, dailyPnL: float, unrealized: float, realized: float, value: float
+    ) -> None:
+        self.lines[reqId].values.update(position=float(pos), value=number(value))
+
+    def marketDataType(self, reqId: int, marketDataType: int) -> None:
+        self.lines[reqId].values["data_type"] = float(marketDataType)
+
+    def tickPrice(self, reqId: int, tickType: int, price: float, attrib: Any) -> None:
+        if tickType in _PRICES:
+            self.lines[reqId].values[_PRICES[tickType]] = price
+
+    def tickSize(self, reqId: int, tickType: int, size: int) -> None:
+        if tickType in _SIZES:
+            self.lines[reqId].values[_SIZES[tickType]] = float(size)
+
+    def tickOptionComputation(self, reqId: int, tickType: int, *figures: Any) -> None:
+        *_, implied, delta, price, __, ___, ____, _____, under = figures
+        if reqId in self.lines and tickType in _MODEL_COMPUTATIONS:
+            self.lines[reqId].values.update(delta=delta, under_price=under)
+        elif reqId not in self.lines:
+            self.rows[reqId].append({"volatility": implied, "price": price, "delta": delta})
+
+    def tickSnapshotEnd(self, reqId: int) -> None:
+        self.lines[reqId].ended = True
+
+    def historicalData(self, reqId: int, bar: Any) -> None:
+        self.bars[reqId].rows.append(_bar(bar))
+
+    def historicalDataUpdate(self, reqId: int, bar: Any) -> None:
+        self.bars[reqId].rows.append(_bar(bar))
+
+    def historicalDataEnd(self, reqId: int, start: str, end: str) -> None:
+        self.ended.add(reqId)
+
+    def realtimeBar(
+        self, reqId: int, time: int, open_: float, high: float, low: float, close: float, *rest: Any
+    ) -> None:
+        row = {"start_s": float(time), "open": open_, "high": high, "low": low, "close": close, "volume": rest[0]}
+        self.bars[reqId].rows.append(row)
+
+    # -- orders
+
+    def openOrder(self, orderId: int, contract: Any, order: Any, orderState: Any) -> None:
+        if order.whatIf:
+            self.rows["whatIf", orderId].append(orderState)
+            return
+        seen = _order_fields(orderId, order)
+        self.seen_orders[order.permId] = seen | {"status": orderState.status}
+        self.rows["openOrder"].append(order.permId)
+        if placed := self._own(order.clientId, orderId):
+            placed.perm_id, placed.echo = order.permId, seen
+
+    def openOrderEnd(self) -> None:
+        self.ended.add("openOrder")
+
+    def orderStatus(self, orderId: int, status: str, filled: float, remaining: float, avgFillPrice: float,
+                    permId: int, parentId: int, lastFillPrice: float, clientId: int, *_: Any) -> None:  # fmt: skip
+        self.seen_orders.setdefault(permId, {})["status"] = status
+        if placed := self._own(clientId, orderId):
+            placed.statuses.append(status)
+            placed.filled, placed.avg_price = filled, avgFillPrice
+
+    def execDetails(self, reqId: int, contract: Any, execution: Any) -> None:
+        row = {
+            "execId": execution.execId,
+            "orderRef": execution.orderRef,
+            "shares": execution.shares,
+            "price": execution.price,
+            "side": execution.side,
+            "conId": contract.conId,
+            "secType": contract.secType,
+        }
+        if reqId != -1:
+            self.rows[reqId].append(row)
+        elif placed := self._own(execution.clientId, execution.orderId):
+            placed.executions[execution.execId] = row
+
+    def execDetailsEnd(self, reqId: int) -> None:
+        self.ended.add(reqId)
+
+    def commissionReport(self, commissionReport: Any) -> None:
+        self.rows["commission", commissionReport.execId].append(commissionReport.commission)
+        for placed in list(self.orders.values()):
+            if commissionReport.execId in placed.executions:
+                placed.commissions[commissionReport.execId] = commissionReport.commission
+
+    def completedOrder(self, contract: Any, order: Any, orderState: Any) -> None:
+        self.rows["completedOrder"].append(_order_fields(order.orderId, order) | {"status": orderState.status})
+
+    def completedOrdersEnd(self) -> None:
+        self.ended.add("completedOrder")
+
+    own_client = -1
+
+    def _own(self, client_id: int, order_id: int) -> Placed | None:
+        return self.orders.get(order_id) if client_id == self.own_client else None
+
+
+class IbapiClient:
+    """One EClient and its reader thread."""
+
+    def __init__(self) -> None:
+        self.complaints: list[str] = []
+        # The library logs with the root logger, also every message at lower levels.
+        logging.getLogger().addHandler(_Complaints(self.complaints))
+        logging.getLogger().setLevel(logging.ERROR)
+        self._new()
+
+    def _new(self) -> None:
+        self._hears = _Wrapper()
+        self._api = EClient(self._hears)
+        self._ids = 0
+        self.errors = self._hears.errors
+
+    def _id(self) -> int:
+        self._ids += 1
+        return self._ids
+
+    def _ask(self, request: Any, key: Any, what: str) -> list[Any]:
+        """Send and wait for the end of the answer, or for an error under the same id."""
+        rows = self._hears.rows
+        rows.pop(key, None)
+        self._hears.ended.discard(key)
+        request()
+        wait(self, lambda: key in self._hears.ended or ("error", key) in self._hears.ended, what)
+        return list(rows[key])
+
+    def _one(self, request: Any, key: Any, what: str) -> Any:
+        self._hears.rows.pop(key, None)
+        request()
+        return wait(self, lambda: self._hears.rows[key], what)[0]
+
+    # -- connection
+
+    def connect(self, port: int, client_id: int, account: str, limit_s: float = 8) -> None:
+        self._new()
+        self._hears.own_client = client_id
+        self._api.connect("127.0.0.1", port, client_id)
+        self._reader = self._api.reader  # disconnecting forgets it
+        self._thread = threading.Thread(target=self._api.run, daemon=True)
+        self._thread.start()
+        wait(self, lambda: self._hears.rows["nextValidId"] or "connection" in self._hears.ended, "the first order id")
+        if not self._hears.rows["nextValidId"]:
+            self.disconnect()
+            raise ConnectionError(f"the gateway closed the connection: {self.errors}")
+        wait(self, lambda: self._hears.rows["managedAccounts"], "the accounts")
+        self._ids = max(1000, self._hears.rows["nextValidId"][0])
+        self.server_version = self._api.serverVersion()
+        self.accounts = [name for name in self._hears.rows["managedAccounts"][0].split(",") if name]
+
+    def disconnect(self) -> None:
+        self._api.disconnect()
+        # Its threads keep the socket for up to a second; until then the gateway holds the id (gotcha G14).
+        for thread in (self._reader, self._thread):
+            thread.join(5)
+
+    @property
+    def is_connected(self) -> bool:
+        return bool(self._api.isConnected()) and "connection" not in self._hears.ended
+
+    def live(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def next_order_id(self) -> int:
+        return int(self._one(lambda: self._api.reqIds(1), "nextValidId", "an order id"))
+
+    def managed_accounts(self) -> list[str]:
+        text = self._one(self._api.reqManagedAccts, "managedAccounts", "the accounts")
+        return [name for name in text.split(",") if name]
+
+    def current_time_s(self) -> float:
+        return float(self._one(self._api.reqCurrentTime, "currentTime", "the time"))
+
+    def log_level(self, level: int) -> None:
+        self._api.setServerLogLevel(level)
+
+    # -- contracts
+
+    def contract_details(self, contract: Fields) -> list[dict[str, Any]]:
+        request = self._id()
+        found = self._ask(lambda: self._api.reqContractDetails(request, _contract(contract)), request, "details")
+        return [{**_contract_fields(one.contract), **_details_fields(one)} for one in found]
+
+    def option_chains(self, symbol: str, con_id: int) -> list[dict[str, Any]]:
+        request = self._id()
+        chains = self._ask(
+            lambda: self._api.reqSecDefOptParams(request, symbol, "", "STK", con_id), request, "the chain"
+        )
+        names = ("exchange", "underlyingConId", "tradingClass", "multiplier", "expirations", "strikes")
+        return [dict(zip(names, chain, strict=True)) for chain in chains]
+
+    def matching_symbols(self, pattern: str) -> list[dict[str, Any]]:
+        request = self._id()
+        found = self._ask(lambda: self._api.reqMatchingSymbols(request, pattern), request, "symbols")
+        return [{**_contract_fields(one.contract), "derivatives": list(one.derivativeSecTypes)} for one in found]
+
+    def market_rule(self, rule_id: int) -> list[tuple[float, float]]:
+        steps = self._one(lambda: self._api.reqMarketRule(rule_id), ("marketRule", rule_id), "the market rule")
+        return [(step.lowEdge, step.increment) for step in steps]
+
+    # -- accounts
+
+    def account_values(self, account: str) -> dict[str, str]:
+        self._ask(
+            lambda: self._api.reqAccountUpdates(True, account), ("accountDownload", account), "the account's values"
+        )
+        return {tag: value for (name, tag), value in self._hears.values.items() if name == account}
+
+    def portfolio(self, account: str) -> dict[int, dict[str, float]]:
+        return {con_id: item for (name, con_id), item in self._hears.portfolios.items() if name == account}
+
+    def account_values_multi(self, account: str) -> dict[str, str]:
+        request = self._id()
+        rows = self._ask(
+            lambda: self._api.reqAccountUpdatesMulti(request, account, "", False), request, "values of one account"
+        )
+        self._api.cancelAccountUpdatesMulti(request)
+        return {tag: value for tag, value, currency in rows if currency in ("", "USD")}
+
+    def account_summary(self) -> dict[tuple[str, str], str]:
+        request = self._id()
+        rows = self._ask(lambda: self._api.reqAccountSummary(request, "All", SUMMARY_TAGS), request, "the summary")
+        self._api.cancelAccountSummary(request)
+        return {(account, tag): value for account, tag, value in rows}
+
+    def positions(self) -> dict[tuple[str, int], tuple[float, float]]:
+        rows = self._ask(self._api.reqPositions, "position", "positions")
+        self._api.cancelPositions()
+        return {(account, con_id): (position, cost) for account, con_id, position, cost in rows}
+
+    def positions_multi(self, account: str) -> dict[tuple[str, int], tuple[float, float]]:
+        request = self._id()
+        rows = self._ask(lambda: self._api.reqPositionsMulti(request, account, ""), request, "positions of one account")
+        self._api.cancelPositionsMulti(request)
+        return {(name, con_id): (position, cost) for name, con_id, position, cost in rows}
+
+    def pnl(self, account: str) -> Line:
+        line = self._line()
+        self._api.reqPnL(line.handle, account, "")
+        wait(self, lambda: line.values.get("daily") is not None, "profit and loss")
+        self._api.cancelPnL(line.handle)
+        return line
+
+    def pnl_single(self, account: str, con_id: int) -> Line:
+        line = self._line()
+        self._api.reqPnLSingle(line.handle, account, "", con_id)
+        wait(self, lambda: line.values.get("value") is not None, "profit and loss of one position")
+        self._api.cancelPnLSingle(line.handle)
+        return line
+
+    # -- market data
+
+    def _line(self) -> Line:
+        request = self._id()
+        line = self._hears.lines[request] = Line(request)
+        return line
+
+    def market_data_type(self, kind: int) -> None:
+        self._api.reqMarketDataType(kind)
+
+    def stream(self, contract: Fields, generics: str = "", snapshot: bool = False) -> Line:
+        line = self._line()
+        self._api.reqMktData(line.handle, _contract(contract), generics, snapshot, False, [])
+        if snapshot:
+            wait(self, lambda: line.ended, "the end of the snapshot")
+        return line
+
+    def cancel_stream(self, line: Line) -> None:
+        self._api.cancelMktData(line.handle)
+
+    def _bars(self) -> Bars:
+        request = self._id()
+        bars = self._hears.bars[request] = Bars(request)
+        return bars
+
+    def bars(self, contract: Fields, duration: str, size: str, what: str, *, keep: bool = False) -> Bars:
+        bars = self._bars()
+        self._ask(
+            lambda: self._api.reqHistoricalData(
+                bars.handle, _contract(contract), "", duration, size, what, 1, 2, keep, []
+            ),
+            bars.handle,
+            "bars",
+        )
+        return bars
+
+    def cancel_bars(self, bars: Bars) -> None:
+        self._api.cancelHistoricalData(bars.handle)
+
+    def real_time_bars(self, contract: Fields, what: str) -> Bars:
+        bars = self._bars()
+        self._api.reqRealTimeBars(bars.handle, _contract(contract), 5, what, True, [])
+        return bars
+
+    def cancel_real_time_bars(self, bars: Bars) -> None:
+        self._api.cancelRealTimeBars(bars.handle)
+
+    def head_timestamp_s(self, contract: Fields, what: str) -> float:
+        request = self._id()
+        text = self._one(
+            lambda: self._api.reqHeadTimeStamp(request, _contract(contract), what, 1, 2), request, "the first time"
+        )
+        self._api.cancelHeadTimeStamp(request)
+        return float(text)
+
+    def implied_volatility(self, contract: Fields, price: float, spot: float) -> dict[str, float]:
+        request = self._id()
+        found = self._one(
+            lambda: self._api.calculateImpliedVolatility(request, _contract(contract), price, spot, []),
+            request,
+            "the volatility",
+        )
+        self._api.cancelCalculateImpliedVolatility(request)
+        return dict(found)
+
+    def option_price(self, contract: Fields, volatility: float, spot: float) -> dict[str, float]:
+        request = self._id()
+        found = self._one(
+            lambda: self._api.calculateOptionPrice(request, _contract(contract), volatility, spot, []),
+            request,
+            "the option's price",
+        )
+        self._api.cancelCalculateOptionPrice(request)
+        return dict(found)
+
+    # -- orders
+
+    def place(self, contract: Fields, order: Fields) -> Placed:
+        placed = Placed(self._id(), contract, dict(order))
+        self._hears.orders[placed.order_id] = placed
+        self._api.placeOrder(placed.order_id, _contract(contract), _order(order))
+        return placed
+
+    def modify(self, placed: Placed, **changes: Any) -> None:
+        placed.order.update(changes)
+        self._api.placeOrder(placed.order_id, _contract(placed.contract), _order(placed.order))
+
+    def cancel(self, placed: Placed) -> None:
+        self._api.cancelOrder(placed.order_id)
+
+    def cancel_id(self, order_id: int) -> None:
+        self._api.cancelOrder(order_id)
+
+    def global_cancel(self) -> None:
+        self._api.reqGlobalCancel()
+
+    def what_if(self, contract: Fields, order: Fields) -> dict[str, float]:
+        request = self._id()
+        state = self._one(
+            lambda: self._api.placeOrder(request, _contract(contract), _order({**order, "whatIf": True})),
+            ("whatIf", request),
+            "the answer to what-if",
+        )
+        return {"margin": float(state.initMarginChange), "commission": float(state.commission)}
+
+    def bind_manual_orders(self) -> None:
+        self._api.reqAutoOpenOrders(True)
+
+    def open_orders(self, everybody: bool) -> list[dict[str, Any]]:
+        request = self._api.reqAllOpenOrders if everybody else self._api.reqOpenOrders
+        found = self._ask(request, "openOrder", "open orders")
+        return [self._hears.seen_orders[perm_id] for perm_id in found]
+
+    def executions(self) -> list[dict[str, Any]]:
+        request = self._id()
+        rows = self._ask(lambda: self._api.reqExecutions(request, ExecutionFilter()), request, "executions")
+        commissions = self._hears.rows
+        wait(self, lambda: all(commissions[("commission", row["execId"])] for row in rows), "their commissions")
+        return [row | {"commission": commissions["commission", row["execId"]][-1]} for row in rows]
+
+    def completed_orders(self) -> list[dict[str, Any]]:
+        return self._ask(lambda: self._api.reqCompletedOrders(False), "completedOrder", "completed orders")
+
+
+def _contract(fields: Fields) -> Contract:
+    contract = Contract()
+    for name, value in fields.items():
+        if name != "legs":
+            setattr(contract, name, value)
+    if "legs" in fields:
+        contract.comboLegs = [_filled(ComboLeg(), leg) for leg in fields["legs"]]
+    return contract
+
+
+def _order(fields: Fields) -> Order:
+    order = Order()
+    kinds = {"price": PriceCondition, "time": TimeCondition}
+    for name, value in fields.items():
+        if name == "conditions":
+            order.conditions = [_filled(kinds[kind](), values) for kind, values in value]
+        elif name == "algoParams":
+            order.algoParams = [TagValue(tag, text) for tag, text in value.items()]
+        else:
+            setattr(order, name, value)
+    return order
+
+
+def _filled(thing: Any, fields: Fields) -> Any:
+    """``thing`` with ``fields`` of ib_insync's names, two of which this library spells otherwise."""
+    for name, value in fields.items():
+        if name == "conjunction":
+            thing.isConjunctionConnection = value == "a"
+        else:
+            setattr(thing, "exchange" if name == "exch" else name, value)
+    return thing
+
+
+def _order_fields(order_id: int, order: Any) -> dict[str, Any]:
+    return {
+        "orderRef": order.orderRef,
+        "orderId": order_id,
+        "clientId": order.clientId,
+        "permId": order.permId,
+        "lmtPrice": number(order.lmtPrice),
+        "conditions": [type(condition).__name__ for condition in order.conditions or ()],
+        "algoStrategy": order.algoStrategy,
+        "algoParams": {param.tag: param.value for param in order.algoParams or ()},
+        "parentId": order.parentId,
+        "ocaGroup": order.ocaGroup,
+    }
+
+
+def _contract_fields(contract: Any) -> dict[str, Any]:
+    return {
+        "conId": contract.conId,
+        "symbol": contract.symbol,
+        "secType": contract.secType,
+        "expiry": contract.lastTradeDateOrContractMonth,
+        "strike": contract.strike,
+        "right": contract.right,
+        "multiplier": contract.multiplier,
+        "exchange": contract.exchange,
+        "currency": contract.currency,
+        "localSymbol": contract.localSymbol,
+        "tradingClass": contract.tradingClass,
+    }
+
+
+def _details_fields(details: Any) -> dict[str, Any]:
+    return {
+        "minTick": details.minTick,
+        "longName": details.longName,
+        "marketRuleIds": details.marketRuleIds,
+        "tradingHours": details.tradingHours,
+        "timeZoneId": details.timeZoneId,
+        "underConId": details.underConId,
+        "validExchanges": details.validExchanges,
+    }
+
+
+def _bar(bar: Any) -> dict[str, float]:
+    start_s = float(bar.date) if len(bar.date) != 8 else _day_s(bar.date)
+    return {
+        "start_s": start_s,
+        "open": bar.open,
+        "high": bar.high,
+        "low": bar.low,
+        "close": bar.close,
+        "volume": float(bar.volume),
+    }
+
+
+def _day_s(text: str) -> float:
+    return float(calendar.timegm(time.strptime(text, "%Y%m%d")))
