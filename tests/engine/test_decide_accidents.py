@@ -184,3 +184,22 @@ def test_a_leg_that_changes_while_the_intent_is_written_keeps_the_order_at_home(
     rig.send(ev.IntentDurable(rig.at, ref))
     assert not rig.of(fx.PlaceOrder)
     assert (ref, IntentState.NEVER_SENT) in [(e.order_ref, e.state) for e in rig.of(fx.RecordIntentState)]
+
+
+def test_a_leg_that_is_assigned_in_parts_on_one_day_delivers_each_part() -> None:
+    rig, ref = quick_rig()
+    rig.fill(ref)
+    rig.pass_time(1)
+    own = rig.state.ledger.position(STOCK)
+    for part in (1, 2):
+        rig.legs[CALL] -= 1.0
+        rig.shares += 100.0
+        rig.send(ev.PositionsReported(rig.at, rig.positions()))
+        rig.pass_time(12)
+        delivered = [e.execution for e in rig.of(fx.RecordExecution) if e.execution.exec_id.startswith("exer:")]
+        assert sum(e.signed_quantity for e in delivered) == 100.0 * part
+        assert len({e.exec_id for e in delivered}) == part
+        hedged = sum(e.signed_quantity for e in rig.executions)
+        assert rig.state.ledger.position(STOCK) == hedged + 100.0 * part
+        assert rig.state.legs[CALL].quantity == 20.0 - part
+    assert own == -134

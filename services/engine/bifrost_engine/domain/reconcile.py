@@ -203,8 +203,11 @@ def _explain_exercise(turn: Turn, notes: list[dict[str, object]]) -> None:
 
 
 def _deliver(turn: Turn, leg: Leg, shares: float, day: str) -> None:
+    name, known = f"exer:{leg.key}:{day}", turn.state.live_ledger.executions
+    # A leg may be assigned in parts on one day: under the same id the second part would be taken for told.
+    times = sum(exec_id == name or exec_id.startswith(f"{name}:") for exec_id in known)
     execution = Execution(
-        exec_id=f"exer:{leg.key}:{day}",
+        exec_id=f"{name}:{times + 1}" if times else name,
         account=turn.state.account,
         key=turn.state.stock,
         side=Side.of(shares),
