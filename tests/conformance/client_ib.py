@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, time
 from typing import Any
 
 from tests.conformance.client import Bars, Fields, Line, Placed, number, wait
+from tests.conformance.rows import contract_fields, details_fields
 
 REQUEST_LIMIT_S = 15.0
 
@@ -130,7 +131,7 @@ class IbClient:
 
     def contract_details(self, contract: Fields) -> list[dict[str, Any]]:
         found = self._run(self.ib.reqContractDetailsAsync(self._contract(contract)))
-        return [{**_contract_fields(one.contract), **_details_fields(one)} for one in found]
+        return [{**contract_fields(one.contract), **details_fields(one)} for one in found]
 
     def option_chains(self, symbol: str, con_id: int) -> list[dict[str, Any]]:
         chains = self._run(self.ib.reqSecDefOptParamsAsync(symbol, "", "STK", con_id))
@@ -147,7 +148,7 @@ class IbClient:
 
     def matching_symbols(self, pattern: str) -> list[dict[str, Any]]:
         found = self._run(self.ib.reqMatchingSymbolsAsync(pattern))
-        return [{**_contract_fields(one.contract), "derivatives": list(one.derivativeSecTypes)} for one in found]
+        return [{**contract_fields(one.contract), "derivatives": list(one.derivativeSecTypes)} for one in found]
 
     def market_rule(self, rule_id: int) -> list[tuple[float, float]]:
         steps = self._run(self.ib.reqMarketRuleAsync(rule_id))
@@ -356,34 +357,6 @@ def _trade(trade: Any) -> dict[str, Any]:
         "algoParams": {param.tag: param.value for param in order.algoParams},
         "parentId": order.parentId,
         "ocaGroup": order.ocaGroup,
-    }
-
-
-def _contract_fields(contract: Any) -> dict[str, Any]:
-    return {
-        "conId": contract.conId,
-        "symbol": contract.symbol,
-        "secType": contract.secType,
-        "expiry": contract.lastTradeDateOrContractMonth,
-        "strike": contract.strike,
-        "right": contract.right,
-        "multiplier": contract.multiplier,
-        "exchange": contract.exchange,
-        "currency": contract.currency,
-        "localSymbol": contract.localSymbol,
-        "tradingClass": contract.tradingClass,
-    }
-
-
-def _details_fields(details: Any) -> dict[str, Any]:
-    return {
-        "minTick": details.minTick,
-        "longName": details.longName,
-        "marketRuleIds": details.marketRuleIds,
-        "tradingHours": details.tradingHours,
-        "timeZoneId": details.timeZoneId,
-        "underConId": details.underConId,
-        "validExchanges": details.validExchanges,
     }
 
 

@@ -12,8 +12,9 @@ import json
 import time
 import traceback
 
-from tests.conformance.checks import CHECKS, Story
+from tests.conformance.checks import CHECKS
 from tests.conformance.client import Client
+from tests.conformance.story import Story
 
 #: Checks of the suite itself, told under these names.
 VERSION, SECOND_CLIENT, COMPLAINTS = "server_version", "client_id_in_use", "no_complaints"
