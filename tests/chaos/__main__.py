@@ -41,7 +41,7 @@ def main() -> int:
     seed = options.seed if options.seed is not None else int.from_bytes(os.urandom(3), "big")
     folder = options.folder or Path(tempfile.mkdtemp(prefix="bifrost-chaos-run-"))
     print(f"seed {seed}, logs in {folder}", flush=True)
-    begun = time.monotonic()
+    begun, code = time.monotonic(), _code()
     with World(folder, {"BIFROST_ORDER__ORDER_TYPE": options.order_type}) as world:
         chaos = Chaos(world, seed, lambda line: print(line, flush=True))
         try:
@@ -57,20 +57,19 @@ def main() -> int:
     held = not chaos.story.failures
     duration_s = time.monotonic() - begun
     if not options.no_record:
-        _record(chaos, seed, options.order_type, duration_s)
+        _record(chaos, code, seed, options.order_type, duration_s)
     counts = ", ".join(f"{count} × {kind}" for kind, count in sorted(chaos.story.counts().items()))
     print(f"{'held' if held else 'BROKEN'}: {counts}; {chaos.story.orders} orders, {duration_s:.0f} s, seed {seed}")
     return 0 if held else 1
 
 
-def _record(chaos: Chaos, seed: int, order_type: str, duration_s: float) -> None:
+def _record(chaos: Chaos, code: dict[str, object], seed: int, order_type: str, duration_s: float) -> None:
     story = chaos.story
     recovered = sorted(float(str(blow["recovered_s"])) for blow in story.blows)
     record = {
         "run": "chaos",
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": _git("rev-parse", "HEAD"),
-        "clean": not _git("status", "--porcelain", "--untracked-files=no"),
+        **code,
         "seed": seed,
         "machine": f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}",
         "order_type": order_type,
@@ -92,9 +91,17 @@ def _record(chaos: Chaos, seed: int, order_type: str, duration_s: float) -> None
     file.write_text(json.dumps([*runs, record], indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def _code() -> dict[str, object]:
+    """What is about to run; others may commit before it has ended."""
+    return {"commit": _git("rev-parse", "HEAD"), "clean": not _git("status", "--porcelain", "--untracked-files=no")}
+
+
 def _git(*arguments: str) -> str:
     done = subprocess.run(
-        ["git", "-C", str(paths.repository_root()), *arguments], capture_output=True, text=True, check=False
+        ["git", "--no-optional-locks", "-C", str(paths.repository_root()), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return done.stdout.strip()
 
