@@ -24,6 +24,8 @@ from tests.support.waiting import free_port, wait_until
 
 pytestmark = pytest.mark.integration
 
+#: Market seconds a wall second: what takes a market minute to happen shall not take a wall minute to test.
+SPEED = 40
 #: Hedge often: the tests need orders, not patience.
 EAGER = {
     "BIFROST_GATES__INTENT__HEDGE__COOLDOWN_SECONDS": "5",
@@ -36,6 +38,7 @@ EAGER = {
 @pytest.fixture
 def simulator(tmp_path: Path) -> Iterator[SimulatorProcess]:
     with SimulatorProcess(tmp_path / "world") as running:
+        running.post("/clock", speed=SPEED)
         yield running
 
 
