@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import signal
 import tempfile
@@ -12,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg2
 from bifrost.db import DatabaseUnavailable
 from bifrost.db.ephemeral import EphemeralPostgres
@@ -167,9 +167,13 @@ class World:
             self.server.start()
 
     def _signal_database(self, number: int) -> None:
-        """To the server and each of its sessions; it leads a process group of its own."""
-        if self.server.pid is not None:
-            os.killpg(self.server.pid, number)
+        """To the server and each of its sessions, which lead process groups of their own."""
+        if self.server.pid is None:
+            return
+        server = psutil.Process(self.server.pid)
+        for process in (server, *server.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
 
     def rows(self, statement: str, *args: object) -> list[tuple[Any, ...]]:
         """Rows of a query; none while the database is away."""
