@@ -1,4 +1,7 @@
-"""Every message the gateway sends, read by ib_insync's own decoder at every version it speaks, field by field."""
+"""Every message the gateway sends, read by the library's own decoder at every version it speaks, field by field.
+
+The library is ib_insync here, and ib_async in an environment that has that instead (tests/conformance).
+"""
 
 from __future__ import annotations
 
@@ -127,6 +130,14 @@ def test_fields_that_178_adds_and_177_drops() -> None:
     assert count("openOrder", 177, orderId=1) == count("openOrder", 176, orderId=1) - 1
     assert count("completedOrder", 177) == count("completedOrder", 176) - 1
     assert count("execDetails", 178, orderId=1) == count("execDetails", 177, orderId=1) + 1
+
+
+def test_a_price_that_may_be_revised_is_told_from_178() -> None:
+    ((_, values, _, _),) = [sample for sample in SAMPLES if sample[0] == "execDetails"]
+    for version in VERSIONS:
+        payload = RESPONSE_BY_NAME["execDetails"].encode({**values, "pendingPriceRevision": True}, version)
+        ((_, (_, _, execution)),) = decode(payload, version)
+        assert bool(getattr(execution, "pendingPriceRevision", False)) == (version >= 178)
 
 
 def test_every_layout_reads_back_what_it_wrote_at_every_version() -> None:

@@ -1,4 +1,4 @@
-"""Unmodified ib_insync against the gateway over a real socket, at the oldest and its newest server version."""
+"""Unmodified ib_insync (or ib_async) against the gateway over a real socket, at the oldest and its newest version."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from typing import Any
 import pytest
 from bifrost_simulator.wire.gateway import Gateway
 
-from tests.simulator.wire_ib import ib_insync, quiet
+from tests.simulator.wire_ib import NEWEST, ib_insync, quiet
 from tests.simulator.wire_raw import serving
 from tests.simulator.wire_support import ACCOUNT, ASK, BID, OPTION, START, STOCK, FakeWorld, run, until
 
-VERSIONS = (157, 176)
-NVDA = ib_insync.Stock("NVDA", "SMART", "USD")
+VERSIONS = sorted({157, 176, NEWEST})
 CALL = ib_insync.Option("NVDA", "20260320", 140, "C", "SMART")
 
 
@@ -81,17 +80,23 @@ def test_contracts_chains_rules_and_symbols(version: int) -> None:
 def test_ticks_greeks_snapshots_and_bars(version: int) -> None:
     async def main() -> None:
         async with connected(version) as (world, _, ib):
-            stock = ib.reqMktData(NVDA, "236")
-            option = ib.reqMktData(CALL)
+            # Of their own, since qualifying fills them in; ib_async streams nothing without a conId (gotcha G13).
+            nvda, call = (
+                ib_insync.Stock("NVDA", "SMART", "USD"),
+                ib_insync.Option("NVDA", "20260320", 140, "C", "SMART"),
+            )
+            await ib.qualifyContractsAsync(nvda, call)
+            stock = ib.reqMktData(nvda, "236")
+            option = ib.reqMktData(call)
             await until(lambda: option.modelGreeks is not None, what="greeks")
             assert (stock.bid, stock.bidSize, stock.ask, stock.askSize) == (BID, 300.0, ASK, 200.0)
             assert stock.volume == 123_456
             assert (option.modelGreeks.delta, option.modelGreeks.undPrice) == (0.52, 140.02)
-            ib.cancelMktData(NVDA)
+            ib.cancelMktData(nvda)
             await until(lambda: len(world.subscribed) == 1)
-            (snapshot,) = await ib.reqTickersAsync(ib_insync.Stock("NVDA", "SMART", "USD"))
+            (snapshot,) = await ib.reqTickersAsync(nvda)
             assert snapshot.ask == ASK
-            bars = await ib.reqHistoricalDataAsync(NVDA, "", "1 D", "1 min", "TRADES", True, 1, True)
+            bars = await ib.reqHistoricalDataAsync(nvda, "", "1 D", "1 min", "TRADES", True, 1, True)
             assert [bar.open for bar in bars] == [140.0, 141.0, 142.0]
             assert bars[-1].date.astimezone(UTC) == datetime(2026, 3, 2, 14, 59, tzinfo=UTC)
             req_id = bars.reqId
@@ -101,10 +106,10 @@ def test_ticks_greeks_snapshots_and_bars(version: int) -> None:
             world.tell.on_flush()
             await until(lambda: len(bars) == 4, what="the next bar")
             assert (bars[-1].close, bars[-1].high, bars[-1].barCount) == (143.5, 144.0, 2)
-            assert (await ib.reqHeadTimeStampAsync(NVDA, "TRADES", True, 2)).year == 2025
-            computed = await ib.calculateImpliedVolatilityAsync(CALL, 5.0, 140.0)
+            assert (await ib.reqHeadTimeStampAsync(nvda, "TRADES", True, 2)).year == 2025
+            computed = await ib.calculateImpliedVolatilityAsync(call, 5.0, 140.0)
             assert (computed.impliedVol, computed.optPrice) == (0.4, 5.0)
-            live = ib.reqRealTimeBars(NVDA, 5, "TRADES", True)
+            live = ib.reqRealTimeBars(nvda, 5, "TRADES", True)
             await until(lambda: len(live) == 1, what="a five-second bar")
             assert live[0].time == START
 

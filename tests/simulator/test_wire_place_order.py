@@ -276,6 +276,8 @@ def test_the_echo_of_an_order_is_the_order_also_after_it_was_stored_as_json(name
         sent = getattr(order, field.name)
         if field.name in ("lmtPrice", "auxPrice") and sent == UNSET_DOUBLE:
             sent = 0.0
+        if field.name == "volatility" and sent is None:
+            sent = UNSET_DOUBLE  # ib_async clears it in any order that is no VOL order
         assert plain(getattr(echoed, field.name)) == plain(sent), field.name
 
 

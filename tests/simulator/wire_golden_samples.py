@@ -8,10 +8,9 @@ from typing import Any
 from bifrost_simulator.wire.fields import UNSET_DOUBLE
 from bifrost_simulator.wire.layout import OLDEST_VERSION
 
-from tests.simulator.wire_ib import ib_insync
+from tests.simulator.wire_ib import NEWEST, ib_insync
 
-IB_INSYNC_NEWEST = 176
-VERSIONS = range(OLDEST_VERSION, IB_INSYNC_NEWEST + 1)
+VERSIONS = range(OLDEST_VERSION, NEWEST + 1)
 
 C11 = {
     "conId": 200_000_002,

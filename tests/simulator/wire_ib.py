@@ -1,26 +1,51 @@
-"""ib_insync for tests: its import needs a current event loop, and its objects need a fair comparison."""
+"""The IB library of this environment for tests: ib_insync, or ib_async where that is installed in its place.
+
+Importing it needs a current event loop, and its objects need a fair comparison. Both are called ``ib_insync`` here:
+they share their API, and the same tests run once with each.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
+import importlib
+import importlib.util
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC
 from typing import Any
 
 # eventkit asks for the current loop while it is imported, and asyncio.run of an earlier test leaves none behind.
 asyncio.set_event_loop(asyncio.new_event_loop())
-import ib_insync  # noqa: E402
-from ib_insync.client import Client  # noqa: E402
-from ib_insync.decoder import Decoder  # noqa: E402
-from ib_insync.util import UNSET_DOUBLE, UNSET_INTEGER  # noqa: E402
+LIBRARY = "ib_insync" if importlib.util.find_spec("ib_insync") else "ib_async"
+IS_IB_ASYNC = LIBRARY == "ib_async"
+ib_insync: Any = importlib.import_module(LIBRARY)
+Client: Any = importlib.import_module(f"{LIBRARY}.client").Client
+Decoder: Any = importlib.import_module(f"{LIBRARY}.decoder").Decoder
+UNSET_DOUBLE: float = ib_insync.util.UNSET_DOUBLE
+UNSET_INTEGER: int = ib_insync.util.UNSET_INTEGER
+NEWEST: int = Client.MaxClientVersion
+"""Highest server version that the library speaks: 176 or 178."""
 
-__all__ = ["UNSET_DOUBLE", "UNSET_INTEGER", "Callbacks", "EncodingClient", "decode", "ib_insync", "plain", "quiet"]
+__all__ = [
+    "IS_IB_ASYNC",
+    "NEWEST",
+    "UNSET_DOUBLE",
+    "UNSET_INTEGER",
+    "Callbacks",
+    "EncodingClient",
+    "decode",
+    "ib_insync",
+    "plain",
+    "quiet",
+]
 
 
 class Callbacks:
     """A wrapper that keeps what the decoder calls."""
+
+    defaultTimezone = UTC  # ib_async's decoder asks for it
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, tuple[Any, ...]]] = []
@@ -87,7 +112,7 @@ def plain(value: Any) -> Any:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Silence ib_insync's log, which writes every order status."""
-    loggers = [logging.getLogger(f"ib_insync.{name}") for name in ("client", "wrapper", "ib", "Decoder")]
+    loggers = [logging.getLogger(f"{LIBRARY}.{name}") for name in ("client", "wrapper", "ib", "Decoder")]
     before = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.CRITICAL)
