@@ -301,7 +301,9 @@ class Tenure:
         self._tell_database()
 
     def lease_lost(self) -> None:
+        """Order work stops in this turn of the loop: an intent that became durable just before must not leave."""
         self.lost = True
+        self.sink(LeaseChanged(self._clock.now(), held=False, lost=True))
         self._over.set()
 
     def leave(self) -> None:
