@@ -29,6 +29,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--cuts", type=int, default=50)
     parser.add_argument("--database-stops", type=int, default=20)
+    parser.add_argument("--minutes", type=float, default=None, help="deal no further blow after so long")
     parser.add_argument("--order-type", choices=("market", "limit"), default="market")
     parser.add_argument("--go-on", action="store_true", help="do not stop at the first violation")
     parser.add_argument("--folder", type=Path, default=None, help="homes and logs; default: a temporary one, kept")
@@ -50,6 +51,7 @@ def main() -> int:
                 cuts=options.cuts,
                 database_stops=options.database_stops,
                 stop_at_first=not options.go_on,
+                limit_s=None if options.minutes is None else 60.0 * options.minutes,
             )
         except Broken as error:
             if not chaos.story.failures:
@@ -57,13 +59,13 @@ def main() -> int:
     held = not chaos.story.failures
     duration_s = time.monotonic() - begun
     if not options.no_record:
-        _record(chaos, code, seed, options.order_type, duration_s)
+        _record(chaos, code, seed, options, duration_s)
     counts = ", ".join(f"{count} × {kind}" for kind, count in sorted(chaos.story.counts().items()))
     print(f"{'held' if held else 'BROKEN'}: {counts}; {chaos.story.orders} orders, {duration_s:.0f} s, seed {seed}")
     return 0 if held else 1
 
 
-def _record(chaos: Chaos, code: dict[str, object], seed: int, order_type: str, duration_s: float) -> None:
+def _record(chaos: Chaos, code: dict[str, object], seed: int, asked: argparse.Namespace, duration_s: float) -> None:
     story = chaos.story
     recovered = sorted(float(str(blow["recovered_s"])) for blow in story.blows)
     record = {
@@ -72,9 +74,10 @@ def _record(chaos: Chaos, code: dict[str, object], seed: int, order_type: str, d
         **code,
         "seed": seed,
         "machine": f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-        "order_type": order_type,
+        "order_type": asked.order_type,
         "duration_s": round(duration_s),
-        "blows": story.counts(),
+        "asked": {"kill": asked.kills, "cut": asked.cuts, "database": asked.database_stops},
+        "dealt": story.counts(),
         "orders": story.orders,
         "executions": story.executions,
         "hedging_again_s": {

@@ -64,8 +64,16 @@ class Chaos:
         self._tell = tell
         self._checker = Checker(world)
 
-    def run(self, *, kills: int, cuts: int, database_stops: int, stop_at_first: bool = True) -> Story:
-        """Deal the blows in a seeded order.
+    def run(
+        self,
+        *,
+        kills: int,
+        cuts: int,
+        database_stops: int,
+        stop_at_first: bool = True,
+        limit_s: float | None = None,
+    ) -> Story:
+        """Deal the blows in a seeded order; none after ``limit_s`` wall seconds.
 
         Raises
         ------
@@ -74,12 +82,15 @@ class Chaos:
         """
         blows = ["kill"] * kills + ["cut"] * cuts + ["database"] * database_stops
         self.random.shuffle(blows)
-        watch = CounterWatch(self.world)
+        watch, begun = CounterWatch(self.world), time.monotonic()
         self.world.start_engine()
         self._until(self._hedging, RECOVERY_S, "the first hedge")
         watch.start()
         try:
             for number, kind in enumerate(blows, 1):
+                if limit_s is not None and time.monotonic() - begun > limit_s:
+                    self._tell(f"the time is up before blow {number} of {len(blows)}")
+                    break
                 self._blow(number, kind, watch, stop_at_first)
         finally:
             watch.end()
