@@ -16,6 +16,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from bifrost_simulator.api import BrokerError, ContractQuery, OrderRequest, OrderView
 from bifrost_simulator.clock import ClockError
 from bifrost_simulator.faults import REGISTRY, BadParameters, UnknownFault
+from bifrost_simulator.faults.catalogue import catalogue
 from bifrost_simulator.metrics import render
 from bifrost_simulator.world import SimulatedWorld
 
@@ -153,11 +154,7 @@ def create_admin(context: AdminContext) -> FastAPI:
 
     @app.get("/faults")
     async def faults() -> dict[str, Any]:
-        known = {
-            name: {"about": (kind.__doc__ or "").strip(), "parameters": kind.parameters_type.model_json_schema()}
-            for name, kind in sorted(REGISTRY.items())
-        }
-        return {"active": [fault.describe() for fault in world.faults.active], "known": known}
+        return {"active": [fault.describe() for fault in world.faults.active], "known": catalogue()}
 
     @app.post("/faults/{name}")
     async def inject(name: str, parameters: Annotated[dict[str, Any] | None, Body()] = None) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from bifrost.tape import TapeError
 
 from bifrost_simulator.bootstrap import Simulator, StartError
 from bifrost_simulator.build import build_world
+from bifrost_simulator.faults.catalogue import catalogue_lines
 from bifrost_simulator.record import Selection, record_day
 from bifrost_simulator.scenario import WorldError
 from bifrost_simulator.state import StateError
@@ -62,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     record.add_argument("--strikes", type=int, default=3, help="strikes on each side of spot")
     record.set_defaults(run=_record)
     inject = commands.add_parser("inject", help="inject a fault into a running simulator")
-    inject.add_argument("name", help="name of the fault; `list` shows them all")
+    inject.add_argument("name", help="name of the fault; `list` shows them all, `end NAME` ends an active one")
     inject.add_argument("parameters", nargs="*", metavar="key=value")
     inject.add_argument("--config", type=Path)
     inject.set_defaults(run=_inject)
@@ -116,8 +117,12 @@ def _inject(given: argparse.Namespace) -> int:
     settings = load_config(given.config).config.simulator
     base = f"http://{settings.host}:{settings.admin_port}"
     if given.name == "list":
-        for name, about in _ask(f"{base}/faults")["known"].items():
-            print(f"{name}: {about['about'].splitlines()[0]}")
+        print("\n".join(catalogue_lines(_ask(f"{base}/faults")["known"])))
+        return 0
+    if given.name == "end":
+        if len(given.parameters) != 1:
+            raise StartError("say which fault is to end: inject end NAME")
+        print(json.dumps(_ask(f"{base}/faults/{given.parameters[0]}", method="DELETE")))
         return 0
     parameters = {}
     for text in given.parameters:
@@ -137,9 +142,9 @@ def _value(text: str) -> Any:
         return text
 
 
-def _ask(url: str, body: dict[str, Any] | None = None) -> Any:
+def _ask(url: str, body: dict[str, Any] | None = None, method: str | None = None) -> Any:
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data=data, headers={"Content-Type": "application/json"})
+    request = urllib.request.Request(url, data=data, headers={"Content-Type": "application/json"}, method=method)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy never stands before loopback
     try:
         with opener.open(request, timeout=_TIMEOUT_S) as answer:

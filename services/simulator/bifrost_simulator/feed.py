@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from bifrost_simulator.api import BrokerError, Contract, MarketDataType, Tick, TickReqParams
 from bifrost_simulator.board import QuoteBoard
@@ -43,6 +44,14 @@ class Line:
         return self.snapshot_ends_wall_s is not None
 
 
+class FeedHooks(Protocol):
+    """What may change between the published quotes and their subscribers."""
+
+    def shown(self, contract: Contract, quote: Quote) -> Quote: ...
+    def ticks(self, contract: Contract, generics: frozenset[int], ticks: list[Tick]) -> list[Tick]: ...
+    def data_type(self, client_id: int, req_id: int, contract: Contract) -> MarketDataType | None: ...
+
+
 class Feed:
     """Publishes quotes to their subscribers.
 
@@ -73,7 +82,7 @@ class Feed:
         self._by_request: dict[tuple[int, int], Line] = {}
         self._by_contract: dict[int, list[Line]] = {}
         self._data_type: dict[int, MarketDataType] = {}
-        self.disturb: Callable[[Contract, frozenset[int], list[Tick]], list[Tick]] | None = None
+        self.hooks: FeedHooks | None = None
         self._next_stock_s = 0.0
         self._next_options_s = 0.0
         self._wall_s = 0.0
@@ -109,7 +118,8 @@ class Feed:
         self._by_contract.setdefault(contract.con_id, []).append(line)
         self._board.watch(contract)
         self._out.tick_req_params(client_id, req_id, TickReqParams(0.01, "9c0001"))
-        self._out.market_data_type(client_id, req_id, MarketDataType.LIVE)
+        kind = self.hooks.data_type(client_id, req_id, contract) if self.hooks is not None else None
+        self._out.market_data_type(client_id, req_id, kind or MarketDataType.LIVE)
         self._send(line, self._board.quote_of(contract))
         if contract.sec_type == "OPT":
             self._send_models([contract.con_id])
@@ -170,12 +180,15 @@ class Feed:
     def _send(self, line: Line, quote: Quote) -> None:
         if self._held(line.contract.con_id):
             return
-        ticks = quote_ticks(line.sent, quote, line.generics)
-        if self.disturb is not None:
-            ticks = self.disturb(line.contract, line.generics, ticks)
+        if self.hooks is not None:
+            quote = self.hooks.shown(line.contract, quote)
+        ticks = self._disturbed(line, quote_ticks(line.sent, quote, line.generics))
         if ticks:
             line.sent, line.sent_wall_s = quote, self._wall_s
             self._out.ticks(line.client_id, line.req_id, ticks)
+
+    def _disturbed(self, line: Line, ticks: list[Tick]) -> list[Tick]:
+        return ticks if self.hooks is None else self.hooks.ticks(line.contract, line.generics, ticks)
 
     def _send_models(self, con_ids: Sequence[int]) -> None:
         """Option computations for subscribed options, each only when it changed."""
@@ -191,7 +204,7 @@ class Feed:
             for line in self._by_contract[con_id]:
                 if line.sent_model != model:
                     line.sent_model, line.sent_wall_s = model, self._wall_s
-                    self._out.ticks(line.client_id, line.req_id, model_ticks(model, quote))
+                    self._out.ticks(line.client_id, line.req_id, self._disturbed(line, model_ticks(model, quote)))
 
     def _heartbeat(self, con_id: int) -> None:
         """In an open session the underlying is never silent for a wall second (contracts.md), also between quotes."""
@@ -200,7 +213,8 @@ class Feed:
         for line in self._by_contract.get(con_id, ()):
             if self._wall_s - line.sent_wall_s >= HEARTBEAT_WALL_S - STOCK_EVERY_WALL_S / 2:
                 line.sent_wall_s = self._wall_s
-                self._out.ticks(line.client_id, line.req_id, heartbeat_ticks(self._board.quote(con_id)))
+                ticks = self._disturbed(line, heartbeat_ticks(self._board.quote(con_id)))
+                self._out.ticks(line.client_id, line.req_id, ticks)
 
     def _end(self, line: Line) -> None:
         self._by_request.pop((line.client_id, line.req_id), None)

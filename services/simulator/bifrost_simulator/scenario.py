@@ -11,6 +11,8 @@ from bifrost.config import FaultAnchor, GeneratedMarket, Market, Scenario, Scena
 from bifrost.contract import ContractKey, contract_key, parse_contract_key
 
 from bifrost_simulator.broker.account import Account, Holding
+from bifrost_simulator.faults import BadParameters, UnknownFault
+from bifrost_simulator.faults.registry import make_fault
 from bifrost_simulator.hours import Hours, new_york_day, new_york_s
 from bifrost_simulator.market.base import Market as QuoteMarket
 from bifrost_simulator.market.day_tape import MarketParameters
@@ -99,8 +101,13 @@ def initial_accounts(scenario: Scenario, market: QuoteMarket, universe: Universe
 
 
 def fault_script(scenario: Scenario, hours: Hours) -> tuple[ScriptedFault, ...]:
-    """The scenario's faults in the order of their market time."""
+    """The scenario's faults in the order of their market time; `WorldError` names one that cannot be."""
     start_s = scenario.start_utc.timestamp()
+    for given in scenario.faults:
+        try:
+            make_fault(given.name, given.parameters)
+        except (UnknownFault, BadParameters) as error:
+            raise WorldError(f"faults: at {given.at}: {error}") from None
     script = [ScriptedFault(_fault_s(f, start_s, hours), f.name, f.parameters) for f in scenario.faults]
     return tuple(sorted(script, key=lambda fault: fault.at_s))
 

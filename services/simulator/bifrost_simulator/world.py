@@ -6,6 +6,7 @@ the admin API call the rest from the same thread.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,7 @@ from bifrost_simulator.broker.expiry import settle_expired
 from bifrost_simulator.broker.settlement import Settlement
 from bifrost_simulator.clock import SimClock
 from bifrost_simulator.events import Dispatcher
-from bifrost_simulator.faults import ActiveFaults, WorldHooks
+from bifrost_simulator.faults import ActiveFaults, BadParameters, WorldHooks
 from bifrost_simulator.faults.connection import LOST
 from bifrost_simulator.feed import Feed
 from bifrost_simulator.history import History, parse_end
@@ -40,6 +41,8 @@ from bifrost_simulator.universe import Universe
 
 if TYPE_CHECKING:
     from bifrost_simulator.build import Saver
+
+log = logging.getLogger(__name__)
 
 MARKS_EVERY_WALL_S = 1.0
 ACCOUNTS_EVERY_WALL_S = 3.0
@@ -94,7 +97,7 @@ class SimulatedWorld(MarketRequests, AccountRequests):
         self.hooks = hooks = WorldHooks(self, self.faults)
         board.disturb, settlement.delayed_s = hooks.quote, hooks.commission_delay_s
         self.feed = Feed(market, universe, board, dispatcher, lines, hooks.holds_quotes)
-        self.feed.disturb = hooks.ticks
+        self.feed.hooks = hooks
         self.history = History(market, hours, dispatcher)
         self.broker = Broker(book, settlement, board, market, universe, hours, clock, dispatcher, hooks)
         board.watch(universe.stock)  # the account's figures need spot
@@ -163,7 +166,11 @@ class SimulatedWorld(MarketRequests, AccountRequests):
                 return
             self.script_position += 1
             self.changed = True
-            self.inject(fault.name, fault.parameters)
+            try:
+                self.inject(fault.name, fault.parameters)
+            except BadParameters as error:
+                # Its words were checked when the scenario was read; what it names may be gone by now.
+                log.error("scripted fault at %s: %s", self.clock.now().isoformat(timespec="seconds"), error)
 
     # -- faults and the human at TWS
 

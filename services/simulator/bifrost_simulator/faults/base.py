@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bifrost_simulator.api import BrokerError, Contract, Execution, OrderRequest, Tick
+from bifrost_simulator.api import BrokerError, Contract, Execution, MarketDataType, OrderRequest, Tick
 from bifrost_simulator.api.wire import Passage
 from bifrost_simulator.market.base import Quote
 
@@ -133,12 +133,22 @@ class Fault:
         """What is published in place of ``quote``."""
         return quote
 
+    def shown(self, contract: Contract, quote: Quote) -> Quote:
+        """What subscribers see in place of the published ``quote``; orders are matched against the latter."""
+        return quote
+
     def ticks(self, contract: Contract, generics: frozenset[int], ticks: list[Tick]) -> list[Tick]:
         """What a subscriber is sent in place of ``ticks``."""
         return ticks
 
     def data_refusal(self, client_id: int, contract: Contract) -> BrokerError | None:
         """A reject for a new market data line."""
+        return None
+
+    def data_type(
+        self, world: SimulatedWorld, client_id: int, req_id: int, contract: Contract
+    ) -> MarketDataType | None:
+        """The kind of data that a new line gets, None for no opinion; the place for a remark about it."""
         return None
 
     def subscribed(self, world: SimulatedWorld, client_id: int, req_id: int, contract: Contract) -> None:

@@ -33,19 +33,19 @@ RESTORED_DATA_KEPT = BrokerError(
 
 class DisconnectParameters(Timed):
     client_id: int | None = Field(default=None, ge=0, description="one client, or all of them")
-    at: str | None = Field(
+    message: str | None = Field(
         default=None,
         pattern=r"^[A-Za-z]+(:[A-Za-z]+)?$",
-        description="at this message, either way: placeOrder, execDetails, orderStatus:Filled …; at once when not given",
+        description="at this message, either way: placeOrder, execDetails, orderStatus:Filled; at once if not given",
     )
     nth: int = Field(default=1, ge=1, le=1_000_000, description="at its n-th occurrence from now on")
     when: Literal["before", "after"] = Field(default="after", description="whether that message still passes")
 
     @model_validator(mode="after")
     def _known(self) -> DisconnectParameters:
-        if self.at is not None and self.at.partition(":")[0] not in MESSAGES:
+        if self.message is not None and self.message.partition(":")[0] not in MESSAGES:
             known = ", ".join(sorted(MESSAGES))
-            raise ValueError(f"at {self.at}: no such message; there are {known}")
+            raise ValueError(f"message {self.message}: no such message; there are {known}")
         return self
 
 
@@ -53,8 +53,8 @@ class DisconnectParameters(Timed):
 class Disconnect(Fault):
     """The gateway closes the sockets, at once or at a given message; orders and executions stay at the broker.
 
-    ``at`` openOrder before: the order lives and its acknowledgement is lost. ``at`` execDetails: in the middle of a
-    fill. ``at`` placeOrder before: the order never arrives.
+    ``message`` openOrder, before: the order lives and its acknowledgement is lost. execDetails: in the middle of a
+    fill. placeOrder, before: the order never arrives.
     """
 
     name: ClassVar[str] = "disconnect"
@@ -62,13 +62,13 @@ class Disconnect(Fault):
 
     def begin(self, world: SimulatedWorld) -> None:
         p = self.given(DisconnectParameters)
-        if p.at is None:
+        if p.message is None:
             self.struck, self.finished = 1, True
             world.dispatcher.drop(p.client_id, "fault disconnect")
 
     @property
     def taps_wire(self) -> bool:
-        return self.given(DisconnectParameters).at is not None
+        return self.given(DisconnectParameters).message is not None
 
     def incoming(self, client_id: int, name: str, values: Mapping[str, Any]) -> Passage:
         return self._passage(client_id, name, values)
@@ -78,7 +78,7 @@ class Disconnect(Fault):
 
     def _passage(self, client_id: int, name: str, values: Mapping[str, Any]) -> Passage:
         p = self.given(DisconnectParameters)
-        message, _, status = (p.at or "").partition(":")
+        message, _, status = (p.message or "").partition(":")
         if self.finished or name != message or p.client_id not in (None, client_id):
             return Passage.PASS
         if status and values.get("status") != status:

@@ -201,7 +201,7 @@ def _price(world: SimulatedWorld, order: BookOrder) -> float:
     if order.request.limit_price is not None:
         return order.request.limit_price
     world.board.watch(order.contract)
-    quote = world.board.quote(order.contract.con_id)
+    quote = world.board.quote_of(order.contract)
     world.board.unwatch(order.contract)
     touch = quote.ask if order.is_buy else quote.bid
     return touch if touch > 0 else quote.mark or 0.01

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bifrost_simulator.api import BrokerError, Contract, Execution, OrderRequest, Tick
+from bifrost_simulator.api import BrokerError, Contract, Execution, MarketDataType, OrderRequest, Tick
 from bifrost_simulator.api.wire import GatewayControl, Passage
 from bifrost_simulator.faults.registry import ActiveFaults
 from bifrost_simulator.market.base import Quote
@@ -69,6 +69,11 @@ class WorldHooks:
                 quote = fault.quote(contract, quote)
         return quote
 
+    def shown(self, contract: Contract, quote: Quote) -> Quote:
+        for fault in self._faults.active:
+            quote = fault.shown(contract, quote)
+        return quote
+
     def ticks(self, contract: Contract, generics: frozenset[int], ticks: list[Tick]) -> list[Tick]:
         for fault in self._faults.active:
             ticks = fault.ticks(contract, generics, ticks)
@@ -80,6 +85,10 @@ class WorldHooks:
             error = fault.data_refusal(client_id, contract)
             if error is not None:
                 raise error
+
+    def data_type(self, client_id: int, req_id: int, contract: Contract) -> MarketDataType | None:
+        kinds = [fault.data_type(self._world, client_id, req_id, contract) for fault in self._faults.active]
+        return next((kind for kind in kinds if kind is not None), None)
 
     def subscribed(self, client_id: int, req_id: int, contract: Contract) -> None:
         for fault in self._faults.active:
