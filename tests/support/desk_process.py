@@ -6,6 +6,7 @@ import contextlib
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -38,6 +39,22 @@ def desk_command(*words: str) -> list[str]:
     return [sys.executable, "-m", "bifrost_desk", *words]
 
 
+def fresh_checkout(folder: Path) -> Path:
+    """What a newcomer clones: every file of this tree that git does not ignore, and nothing that was made here."""
+    root = paths.repository_root()
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=root,
+        capture_output=True,
+        check=True,
+    )
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        if (root / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(root / name, folder / name)
+    return folder
+
+
 def run_desk(
     env: dict[str, str], *words: str, timeout_s: float = 60.0, stdin: str = ""
 ) -> subprocess.CompletedProcess[str]:
@@ -56,16 +73,17 @@ class DeskProcess:
         ``BIFROST_HOME``.
     words : tuple of str
         Further words of the command.
-    command : list of str, optional
-        Another command than the launcher's ``run``, as ``["make", "run"]``.
+    checkout : Path, optional
+        A checkout in which ``make run`` is typed, instead of calling this one's launcher.
     variables : str
         Further environment variables.
     """
 
-    def __init__(self, home: Path, *words: str, command: list[str] | None = None, **variables: str) -> None:
+    def __init__(self, home: Path, *words: str, checkout: Path | None = None, **variables: str) -> None:
         self.home = home
         self.env = desk_environment(home, **variables)
-        self.command = command or desk_command("run", *words)
+        self.command = desk_command("run", *words) if checkout is None else ["make", "run", *words]
+        self.folder = checkout or paths.repository_root()
         self.process: subprocess.Popen[bytes] | None = None
         self._terminal = -1
         self._output = bytearray()
@@ -86,7 +104,7 @@ class DeskProcess:
             stdout=child,
             stderr=child,
             env=self.env,
-            cwd=paths.repository_root(),
+            cwd=self.folder,
             start_new_session=True,
         )
         os.close(child)
