@@ -20,6 +20,9 @@ from .rowtime import epoch_of, moment_of
 from .view import LastHedge
 from .words import Execution, Mode, Times
 
+#: A database keeps microseconds: a time that comes back from it may be earlier by less than this than it was.
+ROUNDING_S = 1e-3
+
 
 @dataclass(frozen=True, slots=True)
 class TradingDay:
@@ -161,7 +164,7 @@ def from_row(row: Mapping[str, Any], at: Times) -> tuple[TradingDay, tuple[str, 
 def without_future_hedge(day: TradingDay, at: Times) -> tuple[TradingDay, tuple[str, ...]]:
     """A last hedge later than now is a clock that went back: dropped, with a note to record (section 5)."""
     last = day.last_hedge
-    if last is None or at.market_s is None or last.market_s <= at.market_s:
+    if last is None or at.market_s is None or last.market_s <= at.market_s + ROUNDING_S:
         return day, ()
     note = f"clock_regression: last hedge {moment_of(last.market_s)} is later than now, {moment_of(at.market_s)}"
     return replace(day, last_hedge=None), (note,)

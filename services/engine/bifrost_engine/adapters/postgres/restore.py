@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -51,9 +51,23 @@ def restore(conn: Connection, account: str, mode: Mode, symbol: str) -> Restored
         legs=tuple(fetch_all(conn, "SELECT * FROM managed_legs WHERE account = %s ORDER BY contract_key", account)),
         baseline=fetch_one(conn, "SELECT * FROM external_baseline WHERE account = %s AND symbol = %s", account, symbol),
         sequence=reserve_sequence(conn),
-        last_market_s=status["ts_s"] if status else None,
+        last_market_s=_newest_market_s(status, day, executions),
         positions=_positions(conn, account),
     )
+
+
+def _newest_market_s(
+    status: Mapping[str, Any] | None, day: Mapping[str, Any] | None, executions: Sequence[Execution]
+) -> float | None:
+    """The latest market time, epoch seconds, that any row proves.
+
+    The status is written once a second: a kill right after a fill leaves the fill later than the status, and a hedge
+    "later than now" would be forgotten together with its cooldown.
+    """
+    last_hedge = (day or {}).get("last_hedge") or {}
+    fills = [fill.time_s for fill in executions if fill.order_ref]
+    known = [(status or {}).get("ts_s"), last_hedge.get("market_s"), max(fills, default=None)]
+    return max((moment for moment in known if moment is not None), default=None)
 
 
 def known_account(conn: Connection) -> str:
