@@ -75,11 +75,12 @@ def test_TC_3_R_A1_3_they_keep_updating_and_keep_their_time_on_disconnect(desk: 
     assert desk.command("refresh_accounts")[0] == "done"
     desk.to_gateway.cut()
     desk.until(lambda: not desk.status()["daemon_heartbeat"]["ib_connected"], "the loss of IB", 10)
+    # Behind a reading that IB had still answered.
+    status, result = desk.command("refresh_accounts")
+    assert status == "failed" and result["reason"]
     told = desk.status()
     last, held = told["accounts_fetched_at"], positions_of(told)
     assert held and account_of(told)["reported"]
-    status, result = desk.command("refresh_accounts")
-    assert status == "failed" and result["reason"]
     beat = desk.status()["daemon_heartbeat"]["last_ts"]
     desk.until(lambda: desk.status()["daemon_heartbeat"]["last_ts"] > beat, "a heartbeat without IB", 10)
     assert desk.status()["accounts_fetched_at"] == last, "a time at which IB did not answer"

@@ -135,20 +135,22 @@ def test_TC_1_R_H1_3_the_sink_is_configuration(desk: Desk, postgres_server: Data
         f"    database: {p.database}\n    user: {p.user}\n    password_file: {tmp_path / 'password'}\n"
     )
     engine = engine_with(desk, tmp_path / "engine", text)
-    engine.start()
+    unknown = engine_with(desk, tmp_path / "unknown", text.replace("sink: postgres", "sink: carrier_pigeon"))
+    none = engine_with(desk, tmp_path / "none", text.replace("sink: postgres", "sink: none"))
+    for started in (engine, unknown, none):
+        started.start()
     try:
         beats = "SELECT count(*) FROM daemon_heartbeat WHERE last_ts > 'epoch' AND NOT ib_connected"
-        desk.until(lambda: other.value(beats), "a heartbeat in the other database", 20)
+        desk.until(lambda: other.value(beats), "a heartbeat in the other database", 30)
         mine = "SELECT count(*) FROM engine_instances WHERE pid = %s"
         assert desk.database.value(mine, engine.pid) == 0
+        for refused, said in ((unknown, "carrier_pigeon"), (none, "set it to postgres")):
+            assert refused.exit_code() == 2
+            assert said in refused.log and "status.sink" in refused.log and "Traceback" not in refused.log
     finally:
-        engine.end()
+        for started in (engine, unknown, none):
+            started.end()
         postgres_server.drop(other)
-    for sink, said in (("carrier_pigeon", "carrier_pigeon"), ("none", "set it to postgres")):
-        refused = engine_with(desk, tmp_path / sink, text.replace("sink: postgres", f"sink: {sink}"))
-        refused.start()
-        assert refused.exit_code() == 2
-        assert said in refused.log and "status.sink" in refused.log and "Traceback" not in refused.log
 
 
 def test_TC_2_R_M1b_1_get_status_of_a_running_desk_fits_the_contract(desk: Desk) -> None:

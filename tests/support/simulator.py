@@ -36,6 +36,11 @@ class SimulatorProcess:
         """The admin API."""
         return f"http://127.0.0.1:{self.admin_port}"
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def environment(self) -> dict[str, str]:
         """What a service needs to live in this world."""
         return {
