@@ -33,6 +33,30 @@ def test_unknown_message_ids_are_noted_and_cost_nothing() -> None:
     run(main)
 
 
+def test_a_known_request_that_is_not_simulated_is_answered() -> None:
+    """Scanner, news, fundamentals: a client that waits for them must hear that they do not come."""
+
+    async def main() -> None:
+        async with serving() as (_, gateway):
+            client = await RawClient.connect(gateway.port)
+            client.fields("22", "77", "10", "STK")
+            client.fields("52", "2", "78", "NVDA")
+            client.fields("85")
+            answers = []
+            while len(answers) < 3:
+                values = await client.expect("error")
+                if values["code"] == 10089:
+                    answers.append((values["reqId"], values["text"].split(": ")[1]))
+            assert answers == [
+                (77, "reqScannerSubscription is not simulated."),
+                (78, "reqFundamentalData is not simulated."),
+                (-1, "reqNewsProviders is not simulated."),
+            ]
+            await client.close()
+
+    run(main)
+
+
 def test_an_unreadable_order_is_answered_under_its_id_and_the_session_lives() -> None:
     async def main() -> None:
         async with serving() as (world, gateway):

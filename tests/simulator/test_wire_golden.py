@@ -13,9 +13,12 @@ from bifrost_simulator.wire.fields import FieldError
 from bifrost_simulator.wire.layout import NEWEST_VERSION, OLDEST_VERSION
 from bifrost_simulator.wire.messages import REQUESTS, RESPONSE_BY_NAME, RESPONSES
 
-from tests.simulator.wire_golden_samples import BAR, BAR_OBJECT, C11, SAMPLES, VERSIONS
+from tests.simulator.wire_golden_fine import FINE_SAMPLES
+from tests.simulator.wire_golden_samples import BAR, BAR_OBJECT, C11, VERSIONS
+from tests.simulator.wire_golden_samples import SAMPLES as SAMPLES_OF_ALL
 from tests.simulator.wire_ib import decode, ib_insync, plain
 
+SAMPLES = [*SAMPLES_OF_ALL, *FINE_SAMPLES]
 OWN_TESTS = {"error", "contractDetails", "historicalData", "symbolSamples", "openOrder", "completedOrder"}
 
 

@@ -162,6 +162,38 @@ CALLS: list[tuple[str, tuple[Any, ...], str, dict[str, Any]]] = [
     ),
     ("cancelPnLSingle", (7,), "cancelPnLSingle", {"reqId": 7}),
     ("reqCompletedOrders", (True,), "reqCompletedOrders", {"apiOnly": True}),
+    (
+        "reqMktDepth",
+        (7, OPTION, 5, True, TAGS),
+        "reqMktDepth",
+        {"reqId": 7, **C12, "numRows": 5, "isSmartDepth": True, "mktDepthOptions": {"k": "v"}},
+    ),
+    ("cancelMktDepth", (7, True), "cancelMktDepth", {"reqId": 7, "isSmartDepth": True}),
+    ("reqMktDepthExchanges", (), "reqMktDepthExchanges", {}),
+    (
+        "reqHistoricalTicks",
+        (7, OPTION, "20260302 10:00:00", "", 100, "TRADES", True, False, TAGS),
+        "reqHistoricalTicks",
+        {
+            "reqId": 7,
+            **C12,
+            "includeExpired": True,
+            "startDateTime": "20260302 10:00:00",
+            "endDateTime": "",
+            "numberOfTicks": 100,
+            "whatToShow": "TRADES",
+            "useRth": True,
+            "ignoreSize": False,
+            "miscOptions": {"k": "v"},
+        },
+    ),
+    (
+        "reqTickByTickData",
+        (7, OPTION, "BidAsk", 0, True),
+        "reqTickByTickData",
+        {"reqId": 7, **C12, "tickType": "BidAsk", "numberOfTicks": 0, "ignoreSize": True},
+    ),
+    ("cancelTickByTickData", (7,), "cancelTickByTickData", {"reqId": 7}),
 ]
 VERSIONED = {"cancelOrder", "reqContractDetails", "placeOrder"}
 

@@ -25,6 +25,7 @@ from bifrost_simulator.api import (
     Tick,
     TickReqParams,
 )
+from bifrost_simulator.api.fine import DepthRow, FineTick, TickByTickType
 from bifrost_simulator.build import build_world
 from bifrost_simulator.state import StateStore
 from bifrost_simulator.world import SimulatedWorld
@@ -87,6 +88,12 @@ class Heard:
 
     def on_real_time_bar(self, client_id: int, req_id: int, bar: Bar) -> None:
         self._keep("real_time_bar", client_id, req_id, bar)
+
+    def on_depth(self, client_id: int, req_id: int, row: DepthRow) -> None:
+        self._keep("depth", client_id, req_id, row)
+
+    def on_tick_by_tick(self, client_id: int, req_id: int, kind: TickByTickType, tick: FineTick) -> None:
+        self._keep("tick_by_tick", client_id, req_id, kind, tick)
 
     def on_error(self, client_id: int | None, req_id: int, error: BrokerError) -> None:
         self._keep("error", client_id, req_id, error.code)

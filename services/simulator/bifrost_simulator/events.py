@@ -21,6 +21,7 @@ from bifrost_simulator.api import (
     TickReqParams,
     WorldListener,
 )
+from bifrost_simulator.api.fine import DepthRow, FineTick, TickByTickType
 
 _Call = Callable[[WorldListener], None]
 
@@ -114,6 +115,12 @@ class Dispatcher:
 
     def real_time_bar(self, client_id: int, req_id: int, bar: Bar) -> None:
         self._unless_cut(lambda to: to.on_real_time_bar(client_id, req_id, bar))
+
+    def depth(self, client_id: int, req_id: int, row: DepthRow) -> None:
+        self._unless_cut(lambda to: to.on_depth(client_id, req_id, row))
+
+    def tick_by_tick(self, client_id: int, req_id: int, kind: TickByTickType, tick: FineTick) -> None:
+        self._unless_cut(lambda to: to.on_tick_by_tick(client_id, req_id, kind, tick))
 
     # -- orders and accounts: wait while cut
 

@@ -34,6 +34,9 @@ TICK_MESSAGES = frozenset(
         "tickOptionComputation",
         "historicalDataUpdate",
         "realtimeBar",
+        "tickByTick",
+        "updateMktDepth",
+        "updateMktDepthL2",
     }
 )
 

@@ -26,6 +26,7 @@ from bifrost_simulator.api import (
     PriceIncrement,
     SymbolSample,
 )
+from bifrost_simulator.api.fine import DepthExchange, FineTick, HistoricalTicksRequest
 from bifrost_simulator.broker.combos import BAG
 from bifrost_simulator.broker.settlement import Settlement
 from bifrost_simulator.broker.values import summary_values, tagged_values
@@ -33,6 +34,7 @@ from bifrost_simulator.clock import SimClock
 from bifrost_simulator.feed import Feed
 from bifrost_simulator.history import NO_DATA, History
 from bifrost_simulator.market.base import Market
+from bifrost_simulator.tick_streams import TickStreams, past_ticks
 from bifrost_simulator.universe import Universe, market_rule
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ class MarketRequests:
     universe: Universe
     feed: Feed
     history: History
+    ticks: TickStreams
     hooks: WorldHooks
 
     # -- contracts
@@ -110,6 +113,29 @@ class MarketRequests:
 
     def cancel_real_time_bars(self, client_id: int, req_id: int) -> None:
         self.history.cancel_real_time(client_id, req_id)
+
+    def subscribe_depth(self, client_id: int, req_id: int, query: ContractQuery, smart: bool) -> None:
+        contract = self.qualify(query)
+        self.hooks.check_market_data(client_id, contract)
+        self.ticks.start_depth(client_id, req_id, contract, smart)
+
+    def cancel_depth(self, client_id: int, req_id: int) -> None:
+        self.ticks.stop_depth(client_id, req_id)
+
+    def depth_exchanges(self) -> tuple[DepthExchange, ...]:
+        names = {"STK": self.universe.stock.primary_exchange, "OPT": "CBOE"}
+        return tuple(DepthExchange(exchange, sec_type) for sec_type, exchange in names.items())
+
+    def subscribe_tick_by_tick(self, client_id: int, req_id: int, query: ContractQuery, kind: str) -> None:
+        contract = self.qualify(query)
+        self.hooks.check_market_data(client_id, contract)
+        self.ticks.start_ticks(client_id, req_id, contract, kind)
+
+    def cancel_tick_by_tick(self, client_id: int, req_id: int) -> None:
+        self.ticks.stop_ticks(client_id, req_id)
+
+    def historical_ticks(self, request: HistoricalTicksRequest) -> tuple[FineTick, ...]:
+        return tuple(past_ticks(self.market, self._key(request.contract), request, self.clock.market_s))
 
     def implied_volatility(self, query: ContractQuery, option_price: float, underlying_price: float) -> OptionTick:
         key = self._key(query)

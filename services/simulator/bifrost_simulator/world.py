@@ -37,6 +37,7 @@ from bifrost_simulator.journal import MessageJournal
 from bifrost_simulator.market.base import Market
 from bifrost_simulator.requests import AccountRequests, MarketRequests
 from bifrost_simulator.scenario import ScriptedFault
+from bifrost_simulator.tick_streams import TickStreams
 from bifrost_simulator.universe import Universe
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ class SimulatedWorld(MarketRequests, AccountRequests):
         board.disturb, settlement.delayed_s = hooks.quote, hooks.commission_delay_s
         self.feed = Feed(market, universe, board, dispatcher, lines, hooks.holds_quotes)
         self.feed.hooks = hooks
+        self.ticks = TickStreams(board, dispatcher, hooks.holds_quotes)
         self.history = History(market, hours, dispatcher)
         self.broker = Broker(book, settlement, board, market, universe, hours, clock, dispatcher, hooks)
         board.watch(universe.stock)  # the account's figures need spot
@@ -125,6 +127,7 @@ class SimulatedWorld(MarketRequests, AccountRequests):
         self._run_script()
         self.faults.step(self, wall_s)
         self.feed.step(wall_s)
+        self.ticks.step(self.clock.market_s)
         if self.broker.step(wall_s):
             self.changed = True
         self.history.step(wall_s, self.clock.market_s)
@@ -193,6 +196,7 @@ class SimulatedWorld(MarketRequests, AccountRequests):
         """All market data lines and bar streams end without a word (1101)."""
         self.feed.drop_all()
         self.history.drop_all()
+        self.ticks.drop_all()
 
     def reconnect_broker(self) -> None:
         """After 1100: events that waited go out, then what clients sent meanwhile reaches the broker."""
@@ -215,6 +219,7 @@ class SimulatedWorld(MarketRequests, AccountRequests):
         self.clients.discard(client_id)
         self.feed.drop_client(client_id)
         self.history.drop_client(client_id)
+        self.ticks.drop_client(client_id)
 
     def notices(self) -> tuple[BrokerError, ...]:
         return (LOST,) if self.dispatcher.cut else self.hooks.notices(_FARMS)

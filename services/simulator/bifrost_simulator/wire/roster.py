@@ -20,6 +20,7 @@ from bifrost_simulator.api import (
     Tick,
     TickReqParams,
 )
+from bifrost_simulator.api.fine import DepthRow, FineTick, TickByTickType
 from bifrost_simulator.wire.accounts import (
     account_value_values,
     pnl_single_values,
@@ -27,6 +28,7 @@ from bifrost_simulator.wire.accounts import (
     portfolio_values,
     position_values,
 )
+from bifrost_simulator.wire.fine import depth_message, tick_by_tick_values
 from bifrost_simulator.wire.layout import Values
 from bifrost_simulator.wire.orders import (
     commission_values,
@@ -128,6 +130,12 @@ class Roster:
         values = bar_values(bar, 2)
         values["time"] = int(values.pop("date"))
         self._send(client_id, "realtimeBar", {"reqId": req_id, **values})
+
+    def on_depth(self, client_id: int, req_id: int, row: DepthRow) -> None:
+        self._send(client_id, *depth_message(req_id, row))
+
+    def on_tick_by_tick(self, client_id: int, req_id: int, kind: TickByTickType, tick: FineTick) -> None:
+        self._send(client_id, "tickByTick", tick_by_tick_values(req_id, kind, tick))
 
     # -- orders
 

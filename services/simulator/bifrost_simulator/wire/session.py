@@ -20,6 +20,7 @@ from bifrost_simulator.wire.messages import REQUEST_BY_NUMBER, RESPONSE_BY_NAME,
 from bifrost_simulator.wire.pacing import STRIKES, Pacer, PacingMode
 from bifrost_simulator.wire.readable import readable, request_id
 from bifrost_simulator.wire.throttle import Throttle
+from bifrost_simulator.wire.unsupported import unsupported_answer
 
 log = logging.getLogger(__name__)
 
@@ -253,6 +254,9 @@ class Session(asyncio.Protocol):
             # A real gateway knows more messages than this one: what it does not know must not cost the connection.
             log.warning("client %s sent message id %s, which is not supported", self.client_id, shorten(head))
             self._journal_in("unsupported", {"id": shorten(head), "fields": len(fields)})
+            answer = unsupported_answer(head, fields[1:]) if self.is_ready else None
+            if answer is not None:
+                self.send_error(*answer)
             return
         try:
             values = spec.decode(fields[1:], self.version)

@@ -9,9 +9,16 @@ from __future__ import annotations
 from bifrost_simulator.wire.handlers.accounts import ACCOUNT_HANDLERS
 from bifrost_simulator.wire.handlers.base import Call, Handler
 from bifrost_simulator.wire.handlers.contracts import CONTRACT_HANDLERS
+from bifrost_simulator.wire.handlers.fine import FINE_HANDLERS
 from bifrost_simulator.wire.handlers.market import MARKET_HANDLERS
 from bifrost_simulator.wire.handlers.orders import ORDER_HANDLERS
 
-HANDLERS: dict[str, Handler] = {**ACCOUNT_HANDLERS, **CONTRACT_HANDLERS, **MARKET_HANDLERS, **ORDER_HANDLERS}
+HANDLERS: dict[str, Handler] = {
+    **ACCOUNT_HANDLERS,
+    **CONTRACT_HANDLERS,
+    **MARKET_HANDLERS,
+    **FINE_HANDLERS,
+    **ORDER_HANDLERS,
+}
 
 __all__ = ["HANDLERS", "Call", "Handler"]

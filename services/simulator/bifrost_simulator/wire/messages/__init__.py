@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from bifrost_simulator.wire.layout import MessageSpec
-from bifrost_simulator.wire.messages.requests import REQUESTS, START_API
-from bifrost_simulator.wire.messages.responses import RESPONSES
+from bifrost_simulator.wire.messages.fine import FINE_REQUESTS, FINE_RESPONSES
+from bifrost_simulator.wire.messages.requests import REQUESTS as _REQUESTS
+from bifrost_simulator.wire.messages.requests import START_API
+from bifrost_simulator.wire.messages.responses import RESPONSES as _RESPONSES
+
+REQUESTS: tuple[MessageSpec, ...] = (*_REQUESTS, *FINE_REQUESTS)
+RESPONSES: tuple[MessageSpec, ...] = (*_RESPONSES, *FINE_RESPONSES)
 
 REQUEST_BY_NUMBER: dict[int, MessageSpec] = {spec.number: spec for spec in REQUESTS}
 REQUEST_BY_NAME: dict[str, MessageSpec] = {spec.name: spec for spec in REQUESTS}
