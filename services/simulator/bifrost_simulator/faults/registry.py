@@ -60,6 +60,7 @@ class ActiveFaults:
         if not fault.finished:
             self._active.append(fault)
             self._refresh()
+            _republish(world, fault)
         return fault
 
     def clear(self, world: SimulatedWorld, name: str | None = None) -> int:
@@ -80,8 +81,15 @@ class ActiveFaults:
         self._active.remove(fault)
         self._refresh()
         fault.end(world)
+        _republish(world, fault)
 
     def _refresh(self) -> None:
         # Asked for every tick and every message; an undisturbed world must not pay for it.
         self._shown = tuple(self._active)
         self.taps_wire = any(fault.taps_wire for fault in self._active)
+
+
+def _republish(world: SimulatedWorld, fault: Fault) -> None:
+    """What a fault does to quotes counts at once: nothing may be matched on those of before."""
+    if type(fault).quote is not Fault.quote:
+        world.board.publish(con_id for con_id in world.board.watched() if not world.hooks.holds_quotes(con_id))

@@ -15,7 +15,7 @@ from bifrost_simulator.market.bars import group_bars
 from bifrost_simulator.market.base import EMPTY_QUOTE, NO_QUOTE, ModelInputs, Quote, RawBar
 from bifrost_simulator.market.day_tape import DayTape, Floats, Ints, MarketParameters, draw_day
 from bifrost_simulator.market.listing import expiries_listed, strike_step, strikes_around
-from bifrost_simulator.market.moves import Move, moved
+from bifrost_simulator.market.moves import Move, moved, opening_factor
 from bifrost_simulator.market.tree import tree_values
 
 _KEEP_DAYS = 4
@@ -160,7 +160,7 @@ class GeneratedMarket:
         if at_s >= self._session.close_s:
             at_s = self._hours.after(self._session.day).open_s
         self._moves.append(Move(at_s, factor))
-        self._tapes.pop(self._session.day, None)
+        self._tapes.pop(new_york_day(at_s), None)
         self._last_trades.clear()
         self.advance(self.market_s)
 
@@ -181,7 +181,8 @@ class GeneratedMarket:
             tape = moved(tape, self._moves)
         else:
             following = self._hours.after(session.day)
-            end = float(self.tape(following).spot[0]) / math.exp(self._gap(following.day))
+            first = float(self.tape(following).spot[0]) / opening_factor(following, self._moves)
+            end = first / math.exp(self._gap(following.day))
             tape = draw_day(self.parameters, self._seed, session, end, pin_s=session.close_s)
         while len(self._tapes) >= _KEEP_DAYS:
             self._tapes.pop(min(self._tapes, key=lambda day: -abs((day - session.day).days)))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from bifrost_simulator.hours import MarketSession
 from bifrost_simulator.market.day_tape import DayTape, Floats, Ints
 
 
@@ -25,8 +27,10 @@ def moved(tape: DayTape, moves: Sequence[Move]) -> DayTape:
         return tape
     factors = np.ones(len(tape.spot))
     for move in within:
-        # The moment itself still shows the old price: what was published must not change behind its readers.
-        factors[min(len(factors) - 1, tape.index(move.at_s) + 1) :] *= move.factor
+        # The moment itself still shows the old price: what was published must not change behind its readers. Nothing
+        # of this session was published yet when the move came before it.
+        first = 0 if move.at_s == tape.session.open_s else tape.index(move.at_s) + 1
+        factors[min(len(factors) - 1, first) :] *= move.factor
     bid_c = _cents(tape.bid_c, factors)
     last_c = _cents(tape.last_c, factors)
     return replace(
@@ -38,6 +42,11 @@ def moved(tape: DayTape, moves: Sequence[Move]) -> DayTape:
         high_c=np.maximum.accumulate(last_c),
         low_c=np.minimum.accumulate(last_c),
     )
+
+
+def opening_factor(session: MarketSession, moves: Sequence[Move]) -> float:
+    """Factor by which the session opens away from where it was drawn to open."""
+    return math.prod(move.factor for move in moves if move.at_s == session.open_s)
 
 
 def _cents(prices: Ints, factors: Floats) -> Ints:
