@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import struct
+from pathlib import Path
 
 import pytest
 from bifrost_simulator.wire.fields import FieldError
@@ -14,6 +15,7 @@ from bifrost_simulator.wire.session import SessionState
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.simulator.fault_stage import FaultStage, play, told
 from tests.simulator.wire_raw import RawClient, reasons, serving
 from tests.simulator.wire_support import run, until
 
@@ -261,3 +263,41 @@ def test_a_closed_session_takes_nothing_more() -> None:
             await client.closed()
 
     run(main)
+
+
+_ODD = ("", "0", "-1", "1e308", "-1e308", "1e-320", "Infinity", "NaN", "99999999999", "x", "\\u0000", "ü", "A" * 300)
+_SOUND = {
+    "reqId": 3, "orderId": 3, "conId": 0, "marketRuleId": 26, "symbol": "NVDA", "secType": "STK", "exchange": "SMART",
+    "currency": "USD", "action": "BUY", "totalQuantity": 10, "orderType": "LMT", "lmtPrice": 100.0, "tif": "DAY",
+    "account": "DU1234567", "transmit": True, "durationStr": "600 S", "barSizeSetting": "1 min",
+    "whatToShow": "TRADES", "formatDate": 1, "groupName": "All", "tags": "NetLiquidation", "pattern": "NV",
+    "underlyingSymbol": "NVDA", "underlyingSecType": "STK", "optionPrice": 5.0, "volatility": 0.3, "underPrice": 140.0,
+}  # fmt: skip
+
+
+def test_a_real_world_behind_odd_fields_answers_or_refuses(tmp_path: Path) -> None:
+    """Sound requests of every kind with a few odd fields, seeded: what the codec lets in the world must refuse."""
+    rng = random.Random(20260507)
+    specs = [spec for spec in REQUESTS if spec.name not in ("startApi", "reqCurrentTime")]
+
+    async def body(stage: FaultStage) -> None:
+        client, good = await stage.client(1), await stage.client(2)
+        for number in range(5 * len(specs)):
+            spec = specs[number % len(specs)]
+            sound = {name: value for name, value in _SOUND.items() if name in spec.field_names}
+            head, *texts = spec.encode(sound, 176).decode().split("\0")[:-1]
+            for _ in range(rng.randrange(0, 4)):
+                if texts:
+                    texts[rng.randrange(len(texts))] = rng.choice(_ODD)
+            client.fields(head, *texts)
+            if number % 100 == 99:
+                await client.sync()
+                await stage.live(0.2)
+        await client.sync()
+        texts_of_errors = [str(values["text"]) for values in told(client.seen, "error")]
+        assert [text for text in texts_of_errors if "Error processing request. " in text] == []
+        assert len(texts_of_errors) > 50, "the odd ones were refused"
+        await good.sync()
+        assert stage.gateway.client_ids == (1, 2)
+
+    play(tmp_path, body)
