@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tests.conformance import checks_fine as fine
 from tests.conformance import checks_reading as reading
 from tests.conformance import checks_trading as trading
 from tests.conformance.story import Story
@@ -38,6 +39,10 @@ CHECKS: tuple[Callable[[Story], None], ...] = (
     reading.real_time_bars,
     reading.head_timestamp,
     reading.option_calculations,
+    fine.order_book,
+    fine.depth_exchanges,
+    fine.single_ticks,
+    fine.past_ticks,
     trading.market_order,
     trading.option_order,
     trading.limit_order_modified_and_cancelled,

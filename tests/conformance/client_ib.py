@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, time
 from typing import Any
 
 from tests.conformance.client import Bars, Fields, Line, Placed, number, wait
+from tests.conformance.fine_ib import FineIbRequests
 from tests.conformance.rows import contract_fields, details_fields
 
 REQUEST_LIMIT_S = 15.0
@@ -37,7 +38,7 @@ class _Complaints(logging.Handler):
             self._texts.append(f"{record.name}: {record.getMessage()}")
 
 
-class IbClient:
+class IbClient(FineIbRequests):
     """One `IB` object with its own event loop.
 
     Parameters

@@ -18,6 +18,7 @@ from ibapi.order_condition import PriceCondition, TimeCondition
 from ibapi.tag_value import TagValue
 
 from tests.conformance.client import Bars, Fields, Line, Placed, wait
+from tests.conformance.fine_ibapi import FineIbapiRequests
 from tests.conformance.ibapi_callbacks import Callbacks
 from tests.conformance.rows import contract_fields, details_fields
 
@@ -34,7 +35,7 @@ class _Complaints(logging.Handler):
         self._texts.append(f"{record.name}: {record.getMessage()}")
 
 
-class IbapiClient:
+class IbapiClient(FineIbapiRequests):
     """One EClient and its reader thread."""
 
     def __init__(self) -> None:
@@ -49,6 +50,9 @@ class IbapiClient:
         self._api = EClient(self._hears)
         self._ids = 0
         self.errors = self._hears.errors
+
+    def _named(self, contract: Fields) -> Any:
+        return _contract(contract)
 
     def _id(self) -> int:
         self._ids += 1

@@ -10,13 +10,14 @@ from typing import Any
 from ibapi.wrapper import EWrapper
 
 from tests.conformance.client import Bars, Line, Placed, number
+from tests.conformance.fine_ibapi import FineCallbacks
 
 _PRICES = {1: "bid", 2: "ask", 4: "last", 66: "bid", 67: "ask"}
 _SIZES = {0: "bid_size", 3: "ask_size", 8: "volume", 89: "shortable_shares", 69: "bid_size", 70: "ask_size"}
 _MODEL_COMPUTATIONS = (13, 83)
 
 
-class Callbacks(EWrapper):
+class Callbacks(FineCallbacks, EWrapper):
     """Called on the library's thread only; the main thread reads."""
 
     def __init__(self) -> None:

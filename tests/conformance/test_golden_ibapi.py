@@ -15,7 +15,9 @@ from bifrost_simulator.wire.messages import RESPONSE_BY_NAME, RESPONSES
 
 from tests.conformance.environments import ROOT, environment, python_of
 from tests.simulator.test_wire_golden_orders import COMPLETED_ONLY, GROUPS, LEG, OPEN_ONLY, ORDER, STATE
-from tests.simulator.wire_golden_samples import BAR, C11, SAMPLES
+from tests.simulator.wire_golden_fine import FINE_SAMPLES, SECOND
+from tests.simulator.wire_golden_samples import BAR, C11
+from tests.simulator.wire_golden_samples import SAMPLES as SAMPLES_OF_ALL
 from tests.simulator.wire_ib import plain
 
 VERSION = 157
@@ -66,6 +68,7 @@ OWN: dict[str, dict[str, Any]] = {
     "openOrder": {"orderId": 5, **C11, **ORDER, **OPEN, **STATE, **GROUPS, "comboLegsDescrip": "legs"},
     "completedOrder": {**C11, **ORDER, **COMPLETED_ONLY, **GROUPS, **COMPLETED},
 }  # fmt: skip
+SAMPLES = [*SAMPLES_OF_ALL, *FINE_SAMPLES]
 FRAMES = {name: values for name, values, *_ in SAMPLES} | OWN
 
 Calls = list[tuple[str, list[Any]]]
@@ -97,6 +100,7 @@ def test_every_message_has_a_frame() -> None:
 
 
 DIFFERENT = {"tickPrice", "execDetails", "securityDefinitionOptionParameter", "marketRule"}
+DIFFERENT |= {name for name, *_ in FINE_SAMPLES}
 SAME = [(name, callback, args) for name, _, callback, args in SAMPLES if name not in DIFFERENT]
 
 
@@ -110,6 +114,32 @@ def test_ibapi_reads_what_ib_insync_reads(
 
 def test_a_price_comes_with_its_size(heard: dict[str, Calls]) -> None:
     assert heard["tickPrice"] == [("tickPrice", [7, 1, 140.05, {"canAutoExecute": True}]), ("tickSize", [7, 0, 300])]
+
+
+def test_the_order_book_and_its_exchanges(heard: dict[str, Calls]) -> None:
+    assert heard["updateMktDepth"] == [("updateMktDepth", [7, 0, 1, 1, 140.05, 300])]
+    assert heard["updateMktDepthL2"] == [("updateMktDepthL2", [7, 0, "NASDAQ", 1, 1, 140.05, 300, True])]
+    ((_, (((exchange),),)),) = heard["mktDepthExchanges"]
+    assert (exchange["exchange"], exchange["secType"], exchange["serviceDataType"]) == ("NASDAQ", "STK", "Deep")
+
+
+def test_single_and_past_ticks(heard: dict[str, Calls]) -> None:
+    assert heard["tickByTick"] == [("tickByTickMidPoint", [7, SECOND, 140.075])]
+    wanted = {
+        "historicalTicks": {"time": SECOND, "price": 140.05},
+        "historicalTicksBidAsk": {
+            "time": SECOND,
+            "priceBid": 140.05,
+            "priceAsk": 140.1,
+            "sizeBid": 300,
+            "sizeAsk": 200,
+        },
+        "historicalTicksLast": {"time": SECOND, "price": 140.05, "size": 100, "exchange": "NASDAQ"},
+    }
+    for name, row in wanted.items():
+        ((called, (req_id, (tick,), done)),) = heard[name]
+        assert (called, req_id, done) == (name, 7, True)
+        assert {key: tick[key] for key in row} == row, name
 
 
 def test_the_underlying_of_a_chain_is_a_number(heard: dict[str, Calls]) -> None:
