@@ -50,8 +50,8 @@ def recovered(desk: Desk, count: int) -> None:
     assert desk.database.value(forgotten) == 0, "the last hedge and its cooldown were forgotten"
 
 
-def test_TC_2_RE_6_3_killed_between_intent_and_place_order(desk: Desk) -> None:
-    """TC-2-RE-6-3: the intent is committed, placeOrder has not been called: the order is never sent, not even later."""
+def test_TC_1_RE_6_4_killed_between_intent_and_place_order(desk: Desk) -> None:
+    """TC-1-RE-6-4: the intent is committed, placeOrder has not been called: the order is never sent, not even later."""
     count = rest(desk)
     hold = desk.to_database.hold(INTENT, POSTGRES_COMMITTED)
     desk.engine.until(hold.holding.is_set, "an intent committed whose answer does not reach the engine", 30)
@@ -67,8 +67,8 @@ def test_TC_2_RE_6_3_killed_between_intent_and_place_order(desk: Desk) -> None:
     assert kinds <= {"hedge_intent"}
 
 
-def test_TC_2_RE_6_4_killed_between_place_order_and_acknowledgement(desk: Desk) -> None:
-    """TC-2-RE-6-4: the order is at the gateway, no word of it has come back: found, folded, not sent again."""
+def test_TC_1_RE_6_5_killed_between_place_order_and_acknowledgement(desk: Desk) -> None:
+    """TC-1-RE-6-5: the order is at the gateway, no word of it has come back: found, folded, not sent again."""
     count = rest(desk)
     hold = desk.to_gateway.hold(ORDER)
     desk.engine.until(hold.heard.is_set, "an order on its way", 30)
@@ -90,8 +90,8 @@ def test_TC_2_RE_6_4_killed_between_place_order_and_acknowledgement(desk: Desk) 
     assert folded == wanted
 
 
-def test_TC_2_RE_6_5_killed_between_fill_and_its_record(desk: Desk) -> None:
-    """TC-2-RE-6-5: the engine knows the fill and waits to write it: recorded once, after the restart."""
+def test_TC_1_RE_6_6_killed_between_fill_and_its_record(desk: Desk) -> None:
+    """TC-1-RE-6-6: the engine knows the fill and waits to write it: recorded once, after the restart."""
     count = rest(desk)
     with desk.locked("executions"):
         waiting = desk.engine.until(lambda: desk.waits_for("executions"), "a fill that cannot be recorded", 30)

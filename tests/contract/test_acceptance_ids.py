@@ -11,7 +11,7 @@ import re
 from bifrost import paths
 
 ROOT = paths.repository_root()
-ID = re.compile(r"\bTC[-_]\d[-_](?:DOC\b|R[-_][A-Z]\d[a-z]?[-_]\d)")
+ID = re.compile(r"\bTC[-_]\d[-_](?:DOC\b|R(?:[-_][A-Z]\d[a-z]?|E[-_]\d)[-_]\d)")
 #: What each required ID shows: phases 1 and 2, and of phase 3 accounts and prices.
 REQUIRED = {
     "TC-1-R-M1a-1": "a snapshot follows each heartbeat and evaluation",
