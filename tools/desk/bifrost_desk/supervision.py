@@ -39,12 +39,15 @@ def program(
     stop_signal: str = "TERM",
     stop_wait_s: int = 15,
 ) -> str:
-    """One ``[program:...]`` section. A process that exits 0 has ended well and stays down."""
-    variables = ",".join(f'{key}="{_quoted(value)}"' for key, value in sorted(env.items()))
+    """One ``[program:...]`` section. A process that exits 0 has ended well and stays down.
+
+    ``env`` is added to the environment by env(1): supervisord's own ``environment=`` knows no way to write a quote.
+    """
+    variables = [f"{key}={value}" for key, value in sorted(env.items())]
+    words = [*_leash(stop_signal), *(["env", *variables] if variables else []), *command]
     lines = [
         f"[program:{name}]",
-        f"command={_percent(shlex.join([*_leash(stop_signal), *command]))}",
-        f"environment={variables}",
+        f"command={_percent(shlex.join(words))}",
         f"priority={order}",
         f"autostart={'true' if autostart else 'false'}",
         "autorestart=unexpected",
@@ -77,10 +80,6 @@ def _has_setpriv() -> bool:
 
 def _percent(text: str) -> str:
     return text.replace("%", "%%")
-
-
-def _quoted(text: str) -> str:
-    return _percent(text.replace("\\", "\\\\").replace('"', '\\"'))
 
 
 class Supervisor:
