@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import struct
 from pathlib import Path
 
 import pytest
+from bifrost.config import load_config, load_scenario
+from bifrost_simulator.bootstrap import Simulator
+from bifrost_simulator.cli import main
 from bifrost_simulator.faults import REGISTRY, BadParameters
 from bifrost_simulator.faults.catalogue import catalogue, catalogue_lines
 from bifrost_simulator.faults.wire import GARBAGE
@@ -13,6 +17,10 @@ from bifrost_simulator.faults.wire import GARBAGE
 from tests.simulator.fault_stage import FaultStage, codes, play, statuses, told
 from tests.simulator.wire_ib import ib_insync
 from tests.simulator.wire_support import until
+from tests.simulator.world_support import scenario_file
+from tests.support.waiting import free_port
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_a_client_that_seems_to_read_slowly_is_dropped(tmp_path: Path) -> None:
@@ -174,6 +182,42 @@ def test_the_catalogue_says_what_each_does_and_takes() -> None:
     lines = list(catalogue_lines(known))
     assert any(line.startswith("fill_partial: ") for line in lines)
     assert "    then=hold [hold|rest|cancel]  what becomes of the remainder" in lines
+
+
+def test_the_documentation_names_every_fault() -> None:
+    text = (ROOT / "docs" / "simulator.md").read_text()
+    lines = {name: [line for line in text.splitlines() if f"`{name}`" in line] for name in REGISTRY}
+    assert [name for name, found in lines.items() if not any(line.startswith("| ") for line in found)] == []
+
+
+def test_the_command_line_lists_injects_and_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for variable in ("SIM_PORT", "SIM_ADMIN_PORT"):
+        monkeypatch.setenv(variable, str(free_port()))
+    scenario = load_scenario(scenario_file(tmp_path))
+    simulator_config = load_config(ROOT / "config" / "config.yaml", scenario=scenario.file).config
+
+    async def body() -> None:
+        simulator = Simulator(simulator_config, scenario, None)
+        await simulator.start()
+        try:
+            command = ["inject", "--config", str(ROOT / "config" / "config.yaml")]
+            assert await asyncio.to_thread(main, [*command, "list"]) == 0
+            assert await asyncio.to_thread(main, [*command, "weekly_login", "port=closed"]) == 0
+            assert [fault.name for fault in simulator.world.faults.active] == ["weekly_login"]
+            assert await asyncio.to_thread(main, [*command, "end", "weekly_login"]) == 0
+            assert simulator.world.faults.active == ()
+            assert await asyncio.to_thread(main, [*command, "end"]) == 2
+            assert await asyncio.to_thread(main, [*command, "exercise"]) == 2
+        finally:
+            await simulator.stop()
+
+    asyncio.run(body())
+    told_out, told_err = capsys.readouterr()
+    assert "    then=hold [hold|rest|cancel]" in told_out and '{"ended": 1}' in told_out
+    assert "say which fault is to end" in told_err
+    assert "fault exercise: DU1234567 holds no long option" in told_err and "Traceback" not in told_err
 
 
 @pytest.mark.parametrize(
