@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -40,6 +40,15 @@ from bifrost_simulator.api import (
     TickReqParams,
     TickType,
     WorldListener,
+)
+from bifrost_simulator.api.fine import (
+    DepthExchange,
+    DepthOperation,
+    DepthRow,
+    FineTick,
+    HistoricalTicksRequest,
+    MidTick,
+    TickByTickType,
 )
 from bifrost_simulator.api.wire import OpenTap
 
@@ -79,6 +88,12 @@ class RecordingJournal:
 
     def record(self, direction: Direction, client_id: int | None, message: str, fields: Mapping[str, object]) -> None:
         self.lines.append((direction.value, client_id, message, dict(fields)))
+
+    def record_burst(
+        self, client_id: int | None, messages: Sequence[str], fields: Callable[[], Iterable[Mapping[str, object]]]
+    ) -> None:
+        for message, values in zip(messages, fields(), strict=True):
+            self.record(Direction.TO_CLIENT, client_id, message, values)
 
     def of(self, message: str) -> list[dict[str, Any]]:
         return [fields for _, _, name, fields in self.lines if name == message]
@@ -219,6 +234,29 @@ class FakeWorld:
 
     def option_price(self, query: ContractQuery, iv_annual: float, underlying_price: float) -> OptionTick:
         return OptionTick(TickType.MODEL_OPTION, iv_annual, 0.5, 5.5, 0, 0.02, 0.1, -0.1, underlying_price)
+
+    def subscribe_depth(self, client_id: int, req_id: int, query: ContractQuery, smart: bool) -> None:
+        self.subscribed[client_id, req_id] = self.qualify(query)
+        row = DepthRow(0, DepthOperation.INSERT, True, BID, 300, "NASDAQ", smart)
+        self.tell.on_depth(client_id, req_id, row)
+
+    def cancel_depth(self, client_id: int, req_id: int) -> None:
+        self.unsubscribe(client_id, req_id)
+
+    def depth_exchanges(self) -> tuple[DepthExchange, ...]:
+        return (DepthExchange("NASDAQ", "STK"),)
+
+    def subscribe_tick_by_tick(self, client_id: int, req_id: int, query: ContractQuery, kind: str) -> None:
+        self.subscribed[client_id, req_id] = self.qualify(query)
+        tick = MidTick(int(START.timestamp()), (BID + ASK) / 2)
+        self.tell.on_tick_by_tick(client_id, req_id, TickByTickType.MID_POINT, tick)
+
+    def cancel_tick_by_tick(self, client_id: int, req_id: int) -> None:
+        self.unsubscribe(client_id, req_id)
+
+    def historical_ticks(self, request: HistoricalTicksRequest) -> tuple[FineTick, ...]:
+        self.qualify(request.contract)
+        return (MidTick(int(START.timestamp()), (BID + ASK) / 2),)
 
     # -- accounts
 
