@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from heapq import merge
@@ -65,6 +65,35 @@ class Entry:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """Ticks of one moment to one client, spelled out only when read: nobody reads most of them."""
+
+    first_seq: int
+    wall_s: float
+    market_s: float
+    client_id: int | None
+    messages: Sequence[str]
+    fields: Callable[[], Iterable[Mapping[str, object]]]
+
+    @property
+    def last_seq(self) -> int:
+        return self.first_seq + len(self.messages) - 1
+
+    def entries(self) -> Iterator[Entry]:
+        """Each message as `record` would have kept it."""
+        for number, (message, fields) in enumerate(zip(self.messages, self.fields(), strict=True)):
+            yield Entry(
+                self.first_seq + number,
+                self.wall_s,
+                self.market_s,
+                Direction.TO_CLIENT,
+                self.client_id,
+                message,
+                fields,
+            )
+
+
 class MessageJournal:
     """The journal of one simulator state.
 
@@ -91,11 +120,13 @@ class MessageJournal:
         self._wall_s = wall_s
         self._ticks_to_file = ticks_to_file
         self._ring: deque[Entry] = deque(maxlen=RING)
-        self._ticks: deque[Entry] = deque(maxlen=TICK_RING)
+        self._ticks: deque[Entry | Burst] = deque()
+        self._tick_count = 0
         self._stream: TextIO | None = None
         self._written = 0
         self.seq = 0
-        self.counts: dict[tuple[str, str], int] = {}
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._bursts: Counter[tuple[str, ...]] = Counter()
         if file is not None:
             self._read_back(file)
             self._open(file)
@@ -104,12 +135,44 @@ class MessageJournal:
         """Keep one message; called by the wire for every frame it decodes or sends."""
         self.seq += 1
         entry = Entry(self.seq, self._wall_s(), self._market_s(), direction, client_id, message, fields)
-        counted = (direction.value, message)
-        self.counts[counted] = self.counts.get(counted, 0) + 1
+        self._counts[direction.value, message] += 1
         is_tick = message in TICK_MESSAGES
-        (self._ticks if is_tick else self._ring).append(entry)
+        if is_tick:
+            self._keep_ticks(entry, 1)
+        else:
+            self._ring.append(entry)
         if self._stream is not None and (not is_tick or self._ticks_to_file):
             self._write(entry)
+
+    def record_burst(
+        self, client_id: int | None, messages: Sequence[str], fields: Callable[[], Iterable[Mapping[str, object]]]
+    ) -> None:
+        """Keep ticks sent to a client at one moment; called by the wire, thousands of times a second."""
+        if not messages:
+            return
+        burst = Burst(self.seq + 1, self._wall_s(), self._market_s(), client_id, messages, fields)
+        self.seq += len(messages)
+        self._bursts[tuple(messages)] += 1
+        self._keep_ticks(burst, len(messages))
+        if self._stream is not None and self._ticks_to_file:
+            for entry in burst.entries():
+                self._write(entry)
+
+    def _keep_ticks(self, kept: Entry | Burst, count: int) -> None:
+        self._ticks.append(kept)
+        self._tick_count += count
+        while self._tick_count > TICK_RING:
+            oldest = self._ticks.popleft()
+            self._tick_count -= len(oldest.messages) if isinstance(oldest, Burst) else 1
+
+    @property
+    def counts(self) -> dict[tuple[str, str], int]:
+        """Messages by direction and name."""
+        counted = Counter(self._counts)
+        for messages, times in self._bursts.items():
+            for message in messages:
+                counted[Direction.TO_CLIENT.value, message] += times
+        return dict(counted)
 
     def entries(
         self,
@@ -124,11 +187,11 @@ class MessageJournal:
         Market data is left out unless asked for by ``ticks`` or by the name of its message.
         """
         wanted = frozenset(message.split(",")) if message else None
-        rings = [self._ring]
+        rings: list[Iterable[Entry]] = [list(self._ring)]
         if ticks or (wanted is not None and wanted & TICK_MESSAGES):
-            rings.append(self._ticks)
+            rings.append(self._tick_entries(since, client_id))
         found: list[Entry] = []
-        for entry in merge(*(list(ring) for ring in rings), key=lambda one: one.seq):
+        for entry in merge(*rings, key=lambda one: one.seq):
             if entry.seq <= since or (client_id is not None and entry.client_id != client_id):
                 continue
             if wanted is not None and entry.message not in wanted:
@@ -137,6 +200,13 @@ class MessageJournal:
             if len(found) >= limit:
                 break
         return found
+
+    def _tick_entries(self, since: int, client_id: int | None) -> Iterator[Entry]:
+        for kept in list(self._ticks):
+            if isinstance(kept, Entry):
+                yield kept
+            elif kept.last_seq > since and client_id in (None, kept.client_id):
+                yield from kept.entries()
 
     def flush(self) -> None:
         """Hand what is buffered to the system."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Protocol
 
@@ -29,4 +29,10 @@ class Journal(Protocol):
 
     def record(self, direction: Direction, client_id: int | None, message: str, fields: Mapping[str, object]) -> None:
         """Keep one message. ``message`` is its protocol name (``placeOrder``), ``fields`` its decoded fields."""
+        ...
+
+    def record_burst(
+        self, client_id: int | None, messages: Sequence[str], fields: Callable[[], Iterable[Mapping[str, object]]]
+    ) -> None:
+        """Keep market data sent to a client at one moment; ``fields`` is called only when somebody reads it."""
         ...

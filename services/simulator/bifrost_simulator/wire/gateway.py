@@ -56,7 +56,7 @@ class Gateway:
         self._world = world
         self._host = host
         self._port = port
-        self._roster = Roster(world.pnl, world.pnl_single)
+        self._roster = Roster(world.pnl, world.pnl_single, lambda: world.tap.is_armed)
         self._sockets: set[Session] = set()
         self._server: asyncio.Server | None = None
         world.add_listener(self._roster)

@@ -28,8 +28,9 @@ from bifrost_simulator.wire.accounts import (
     portfolio_values,
     position_values,
 )
+from bifrost_simulator.wire.bursts import Burst, encode_burst
 from bifrost_simulator.wire.fine import depth_message, tick_by_tick_values
-from bifrost_simulator.wire.layout import Values
+from bifrost_simulator.wire.layout import DECIMAL_SIZES, Values
 from bifrost_simulator.wire.orders import (
     commission_values,
     execution_values,
@@ -46,12 +47,23 @@ class Roster:
 
     Events are queued in the order of the calls and leave with `on_flush`, so the byte stream depends only on what
     the world says and what the clients send.
+
+    Parameters
+    ----------
+    pnl, pnl_single : callable
+        The world's figures for the profit-and-loss streams.
+    is_tapped : callable
+        True while a fault wants to see every single message.
     """
 
-    def __init__(self, pnl: Callable[[str], Pnl], pnl_single: Callable[[str, int], PnlSingle]) -> None:
+    def __init__(
+        self, pnl: Callable[[str], Pnl], pnl_single: Callable[[str, int], PnlSingle], is_tapped: Callable[[], bool]
+    ) -> None:
         self._sessions: dict[int, Session] = {}
         self._pnl = pnl
         self._pnl_single = pnl_single
+        self._is_tapped = is_tapped
+        self._bursts: dict[tuple[int, bool], tuple[Sequence[Tick], Burst]] = {}
 
     # -- sessions
 
@@ -98,8 +110,17 @@ class Roster:
         session = self._sessions.get(client_id)
         if session is None:
             return
-        for tick in ticks:
-            session.send(*tick_message(req_id, tick))
+        if self._is_tapped():
+            for tick in ticks:
+                session.send(*tick_message(req_id, tick))
+            return
+        decimal_sizes = session.version >= DECIMAL_SIZES
+        # The feed hands the same list to every client of a publication: it is encoded once until the next flush.
+        key = (id(ticks), decimal_sizes)
+        known = self._bursts.get(key)
+        if known is None:
+            known = self._bursts[key] = (ticks, encode_burst(ticks, decimal_sizes))
+        session.send_burst(req_id, known[1])
 
     def on_tick_req_params(self, client_id: int, req_id: int, params: TickReqParams) -> None:
         self._send(
@@ -214,5 +235,6 @@ class Roster:
             session.close(reason)
 
     def on_flush(self) -> None:
+        self._bursts.clear()
         for session in self._everyone():
             session.flush()

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import socket
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol, cast
 
 from bifrost_simulator.api import BrokerError, Direction, Journal
 from bifrost_simulator.api.wire import Passage
+from bifrost_simulator.wire.bursts import Burst
 from bifrost_simulator.wire.fields import FieldError, shorten
 from bifrost_simulator.wire.framing import FrameError, FrameReader, encode_frame, parse_version_range, split_fields
 from bifrost_simulator.wire.layout import OLDEST_VERSION, Values
 from bifrost_simulator.wire.messages import REQUEST_BY_NUMBER, RESPONSE_BY_NAME, START_API
 from bifrost_simulator.wire.pacing import STRIKES, Pacer, PacingMode
 from bifrost_simulator.wire.readable import readable, request_id
+from bifrost_simulator.wire.subscriptions import Subscriptions
 from bifrost_simulator.wire.throttle import Throttle
 from bifrost_simulator.wire.unsupported import unsupported_answer
 
@@ -40,21 +43,6 @@ class SessionState(StrEnum):
     AWAITS_START = "awaits_start"
     READY = "ready"
     CLOSED = "closed"
-
-
-@dataclass(slots=True)
-class Subscriptions:
-    """What one client asked to be told again and again (market data excepted: that the world keeps)."""
-
-    positions: bool = False
-    account: str | None = None
-    summaries: dict[int, tuple[frozenset[str], frozenset[str]]] = field(default_factory=dict)
-    positions_multi: dict[int, tuple[str, str]] = field(default_factory=dict)
-    accounts_multi: dict[int, tuple[str, str]] = field(default_factory=dict)
-    pnl: dict[int, str] = field(default_factory=dict)
-    pnl_single: dict[int, tuple[str, int]] = field(default_factory=dict)
-    pnl_sent: dict[int, Values] = field(default_factory=dict)
-    bar_formats: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,6 +302,16 @@ class Session(asyncio.Protocol):
         self._queue(payload)
         if passage is Passage.CUT_AFTER:
             self.cut(f"the connection was cut after {name}")
+
+    def send_burst(self, req_id: int, burst: Burst) -> None:
+        """Queue ticks that were encoded for all clients; no active fault may want to see each message."""
+        if self.state is SessionState.CLOSED or self._is_cut:
+            return
+        frames = burst.frames(req_id)
+        data = b"".join(frames)
+        for part in (data,) if len(data) <= CHUNK_BYTES else frames:
+            self._queue_frame(part)
+        self._owner.journal.record_burst(self.client_id, burst.names, functools.partial(burst.fields, req_id))
 
     def send_error(self, req_id: int, error: BrokerError) -> None:
         """Queue message 4."""
