@@ -156,7 +156,7 @@ def start(
     step(turn, HedgeEvent.RECV_TARGET)
     step(turn, HedgeEvent.PLAN_SEND)
     turn.emit(PersistIntent(intent, tuple(gate.as_row() for gate in gates), context))
-    _operation(turn, intent, OperationType.HEDGE_INTENT, intent.quantity, intent.limit_price or intent.mid, reason)
+    _operation(turn, intent, OperationType.HEDGE_INTENT, intent.quantity, reason)
     turn.emit(RecordHistory(turn.at, "hedge_intent"))
     return intent
 
@@ -179,8 +179,7 @@ def intent_durable(turn: Turn, order_ref: str) -> None:
 
 def sent(turn: Turn, order: OrderInFlight) -> None:
     """Write that the order left (again after a restart that found it at the broker: the row is written once)."""
-    price = order.limit_price or order.intent.mid
-    _operation(turn, order.intent, OperationType.ORDER_SENT, order.intent.quantity, price, order.intent.reason)
+    _operation(turn, order.intent, OperationType.ORDER_SENT, order.intent.quantity, order.intent.reason)
     turn.emit(RecordIntentState(turn.at, order.order_ref, IntentState.SENT, ""), RecordHistory(turn.at, "order_sent"))
 
 
@@ -302,7 +301,7 @@ def rejected(turn: Turn, reason: str) -> None:
     if order is None or not HEDGE_MACHINE.accepts(turn.state.hedge, HedgeEvent.ACK_REJECT):
         return
     turn.change_order(ending="rejected", failed=True, last_error=reason)
-    _operation(turn, order.intent, OperationType.REJECT, order.remaining, None, reason)
+    _operation(turn, order.intent, OperationType.REJECT, order.remaining, reason)
     # At once: the broker keeps no trace of it, so an engine that starts in the back-off could not find it out.
     turn.emit(RecordIntentState(turn.at, order.order_ref, IntentState.REJECTED, reason))
     step(turn, HedgeEvent.ACK_REJECT)
@@ -317,13 +316,13 @@ def cancelled(turn: Turn, reason: str) -> None:
     if hedge is HedgeState.CANCEL:
         count_once(turn)
         turn.change_order(ending="cancelled")
-        _operation(turn, order.intent, OperationType.CANCEL, order.remaining, None, order.last_error or reason)
+        _operation(turn, order.intent, OperationType.CANCEL, order.remaining, order.last_error or reason)
         step(turn, HedgeEvent.CANCEL_CONFIRMED)
     elif HEDGE_MACHINE.accepts(hedge, HedgeEvent.BROKER_CANCELLED):
         count_once(turn)
         turn.change_order(ending="cancelled_by_broker", failed=True, last_error=reason)
         turn.change(failures=turn.state.failures + 1)
-        _operation(turn, turn.state.order.intent, OperationType.CANCEL, order.remaining, None, reason)  # type: ignore[union-attr]
+        _operation(turn, order.intent, OperationType.CANCEL, order.remaining, reason)
         step(turn, HedgeEvent.BROKER_CANCELLED)
 
 
@@ -378,9 +377,11 @@ def record_view(turn: Turn, status: str, remaining: float, avg_fill_price: float
     )
 
 
-def _operation(
-    turn: Turn, intent: OrderIntent, kind: OperationType, quantity: int, price: float | None, reason: str
-) -> None:
+def _operation(turn: Turn, intent: OrderIntent, kind: OperationType, quantity: int, reason: str) -> None:
+    """Every step of an order has a price: the limit it stands at, for a market order the mid it was decided on."""
+    order = turn.state.order
+    price = (order.limit_price if order is not None and order.intent is intent else None) or intent.limit_price
+    price = price or intent.mid or turn.state.book.mid
     turn.emit(RecordOperation(turn.at, kind, intent.side, quantity, price, reason, intent.key, intent.order_ref))
 
 
@@ -388,12 +389,10 @@ def record_cancel(turn: Turn, reason: str) -> None:
     """Write that the rest of the order in flight will not fill."""
     order = turn.state.order
     if order is not None and order.remaining > 0:
-        _operation(turn, order.intent, OperationType.CANCEL, order.remaining, None, reason)
+        _operation(turn, order.intent, OperationType.CANCEL, order.remaining, reason)
 
 
 def record_intent_again(turn: Turn, order: OrderInFlight) -> None:
     """After a restart: the operations row of the intent is written if the crash took it."""
     intent = order.intent
-    _operation(
-        turn, intent, OperationType.HEDGE_INTENT, intent.quantity, intent.limit_price or intent.mid, intent.reason
-    )
+    _operation(turn, intent, OperationType.HEDGE_INTENT, intent.quantity, intent.reason)
