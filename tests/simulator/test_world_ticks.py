@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from bifrost_simulator.api import HistoricalRequest
 from bifrost_simulator.api.fine import (
     DepthOperation,
     HistoricalTicksRequest,
@@ -18,7 +19,7 @@ from bifrost_simulator.api.fine import (
 from tests.simulator.test_wire_with_world import desk, qualified
 from tests.simulator.wire_ib import ib_insync
 from tests.simulator.wire_support import run, until
-from tests.simulator.world_support import CLIENT, STOCK, Stage, refused, scenario_file
+from tests.simulator.world_support import CLIENT, STOCK, Stage, refused, request, scenario_file
 
 
 @pytest.fixture
@@ -151,3 +152,48 @@ def test_ib_insync_trades_a_bracket_and_a_spread(tmp_path: Path) -> None:
             assert any(done.contract.secType == "BAG" for done in again.trades()), "completed orders keep the legs"
 
     run(main)
+
+
+def bars(size: str, what: str = "TRADES", duration: str = "600 S") -> HistoricalRequest:
+    return HistoricalRequest(STOCK, "", duration, size, what, True, False)
+
+
+def test_small_bars_are_paced(stage: Stage) -> None:
+    ask = stage.world.historical_bars
+    ask(CLIENT, 1, bars("5 secs"))
+    assert refused(ask, CLIENT, 2, bars("5 secs")).code == 162, "the same within fifteen seconds"
+    ask(2, 1, bars("5 secs"))
+    for number in range(5):
+        ask(CLIENT, 10 + number, bars("5 secs", duration=f"{700 + number} S"))
+    assert refused(ask, CLIENT, 20, bars("5 secs", duration="900 S")).code == 162, "a seventh within two seconds"
+    for _ in range(3):
+        ask(CLIENT, 30, bars("1 min"))
+    stage.live(16.0)
+    ask(CLIENT, 40, bars("5 secs"))
+
+
+def test_sixty_small_requests_in_ten_minutes(stage: Stage) -> None:
+    for number in range(60):
+        stage.world.historical_bars(CLIENT, number, bars("30 secs", duration=f"{600 + number} S"))
+        stage.live(0.5, step_s=0.5)
+    assert refused(stage.world.historical_bars, CLIENT, 99, bars("30 secs", duration="900 S")).code == 162
+    stage.world.history.pacing.enabled = False
+    stage.world.historical_bars(CLIENT, 99, bars("30 secs", duration="900 S"))
+
+
+def test_bars_of_both_sides(stage: Stage) -> None:
+    found = stage.world.historical_bars(CLIENT, 1, bars("1 min", "BID_ASK")).bars
+    assert found and all(bar.low <= bar.open < bar.close <= bar.high for bar in found)
+
+
+def test_client_zero_owns_manual_orders_once_it_asks(stage: Stage) -> None:
+    stage.world.place_manual(request("BUY", 100, 100.0))
+    assert stage.world.open_orders(None)[0].order_id == 0
+    (order,) = stage.world.open_orders(0)
+    assert order.order_id < 0
+    stage.world.place_order(0, order.order_id, request("BUY", 50, 101.0))
+    (changed,) = stage.world.open_orders(None)
+    assert (changed.request.quantity, changed.perm_id) == (50, order.perm_id)
+    assert refused(stage.world.cancel_order, CLIENT, order.order_id).code == 10149
+    stage.world.cancel_order(0, order.order_id)
+    assert stage.world.open_orders(None) == ()

@@ -48,6 +48,8 @@ class Simulator:
         store = StateStore(home / STATE_FOLDER) if home is not None else None
         settings = config.simulator
         self.world: SimulatedWorld = build_world(scenario, store, lines=settings.market_data_lines, env=env)
+        # Turning pacing off means all of it: a program under test that floods wants no other limit either.
+        self.world.history.pacing.enabled = settings.messages_per_second > 0
         self.gateway = Gateway(
             self.world,
             settings.host,

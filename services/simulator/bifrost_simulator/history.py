@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -18,6 +19,8 @@ NO_DATA, VALIDATION = 162, 321
 KEEP_EVERY_WALL_S = 1.0
 REAL_TIME_BAR_S = 5.0
 MAX_BARS = 50_000
+SMALL_BAR_S, LONG_WINDOW_S, LONG_LIMIT = 30.0, 600.0, 60
+BURST_WINDOW_S, BURST_LIMIT, SAME_WINDOW_S = 2.0, 6, 15.0
 
 BAR_SIZES = {
     "1 secs": 1.0, "5 secs": 5.0, "10 secs": 10.0, "15 secs": 15.0, "30 secs": 30.0,
@@ -33,7 +36,7 @@ WHATS = {
     "MIDPOINT": "MIDPOINT",
     "BID": "BID",
     "ASK": "ASK",
-    "BID_ASK": "MIDPOINT",
+    "BID_ASK": "BID_ASK",
 }
 _DURATION = re.compile(r"(\d+) ([SDWMY])")
 _END = re.compile(r"(\d{8})[ -]+(\d{2}:\d{2}:\d{2})(?: (.+))?")
@@ -55,6 +58,32 @@ class _Stream:
     sent: RawBar | None = None
 
 
+class HistoryPacing:
+    """IB's limits on requests for small bars: sixty in ten minutes, six of a contract in two seconds, none twice.
+
+    Bars above thirty seconds are not counted. Times are wall seconds.
+    """
+
+    def __init__(self) -> None:
+        self.enabled = True
+        self._asked: deque[tuple[float, int, ContractKey, HistoricalRequest]] = deque()
+
+    def check(self, client_id: int, key: ContractKey, request: HistoricalRequest, bar_s: float, wall_s: float) -> None:
+        """Raise 162 for a violation, else count the request."""
+        if not self.enabled or bar_s > SMALL_BAR_S:
+            return
+        while self._asked and wall_s - self._asked[0][0] >= LONG_WINDOW_S:
+            self._asked.popleft()
+        mine = [row for row in self._asked if row[1] == client_id]
+        burst = sum(1 for asked_s, _, same, _ in mine if same == key and wall_s - asked_s < BURST_WINDOW_S)
+        again = any(asked == request and wall_s - asked_s < SAME_WINDOW_S for asked_s, _, _, asked in mine)
+        if len(mine) >= LONG_LIMIT or burst >= BURST_LIMIT or again:
+            raise BrokerError(
+                NO_DATA, "Historical Market Data Service error message:Historical data request pacing violation"
+            )
+        self._asked.append((wall_s, client_id, key, request))
+
+
 class History:
     """Answers bar requests and keeps those that stay up to date going."""
 
@@ -65,6 +94,8 @@ class History:
         self._kept: dict[tuple[int, int], _Stream] = {}
         self._real_time: dict[tuple[int, int], _Stream] = {}
         self._next_wall_s = 0.0
+        self._wall_s = 0.0
+        self.pacing = HistoryPacing()
 
     def request(
         self, client_id: int, req_id: int, key: ContractKey, request: HistoricalRequest, now_s: float
@@ -82,7 +113,8 @@ class History:
         start_s = self._start(request.duration, end_s)
         if (end_s - start_s) / bar_s > MAX_BARS:
             raise BrokerError(NO_DATA, "Historical Market Data Service error message:Time length exceed max.")
-        raw = self._market.bars(key, start_s, end_s, bar_s, what)
+        self.pacing.check(client_id, key, request, bar_s, self._wall_s)
+        raw = self._bars(key, start_s, end_s, bar_s, what)
         if not raw:
             raise BrokerError(NO_DATA, "Historical Market Data Service error message:HMDS query returned no data")
         if request.keep_up_to_date:
@@ -123,19 +155,29 @@ class History:
 
     def step(self, wall_s: float, now_s: float) -> None:
         """Continue the streams."""
+        self._wall_s = wall_s
         if wall_s < self._next_wall_s or not (self._kept or self._real_time):
             return
         self._next_wall_s = wall_s + KEEP_EVERY_WALL_S
         for stream in self._kept.values():
-            for raw in self._market.bars(stream.key, stream.last_start_s, now_s, stream.bar_s, stream.what):
+            for raw in self._bars(stream.key, stream.last_start_s, now_s, stream.bar_s, stream.what):
                 if raw != stream.sent:
                     stream.sent, stream.last_start_s = raw, raw.start_s
                     self._out.bar(stream.client_id, stream.req_id, _bar(raw, stream.bar_s))
         done_s = now_s - now_s % REAL_TIME_BAR_S
         for stream in self._real_time.values():
-            for raw in self._market.bars(stream.key, stream.last_start_s, done_s, stream.bar_s, stream.what):
+            for raw in self._bars(stream.key, stream.last_start_s, done_s, stream.bar_s, stream.what):
                 self._out.real_time_bar(stream.client_id, stream.req_id, _bar(raw, stream.bar_s))
             stream.last_start_s = max(stream.last_start_s, done_s)
+
+    def _bars(self, key: ContractKey, start_s: float, end_s: float, bar_s: float, what: str) -> list[RawBar]:
+        """Bars of the tape; those of BID_ASK are the average bid, highest ask, lowest bid and average ask, as at IB."""
+        if what != "BID_ASK":
+            return self._market.bars(key, start_s, end_s, bar_s, what)
+        asks = {bar.start_s: bar for bar in self._market.bars(key, start_s, end_s, bar_s, "ASK")}
+        bids = self._market.bars(key, start_s, end_s, bar_s, "BID")
+        pairs = [(bid, asks[bid.start_s]) for bid in bids if bid.start_s in asks]
+        return [replace(bid, open=bid.wap, high=ask.high, low=bid.low, close=ask.wap) for bid, ask in pairs]
 
     def _start(self, duration: str, end_s: float) -> float:
         match = _DURATION.fullmatch(duration.strip())

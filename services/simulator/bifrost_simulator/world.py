@@ -268,9 +268,13 @@ class SimulatedWorld(MarketRequests, AccountRequests):
             raise BrokerError(
                 321, "Error validating request:-'bB' : cause - Only client 0 can bind orders automatically"
             )
-        self.broker.bind_manual(auto_bind)
+        self.broker.binds_manual = auto_bind
+        if auto_bind:
+            self.broker.bind_manual()
 
     def open_orders(self, client_id: int | None) -> tuple[OrderView, ...]:
+        if client_id == MANUAL_CLIENT:
+            self.broker.bind_manual()  # as at IB: client 0 owns what was entered by hand once it asks for its orders
         found = [order for order in self.book.open() if client_id in (None, order.client_id)]
         for order in found:
             self.dispatcher.unmute(order.perm_id)

@@ -134,9 +134,8 @@ class Broker:
         self.book.remove(order)
         self._life.touched = True
 
-    def bind_manual(self, auto_bind: bool) -> None:
-        """Give client 0 the manual orders there are, and with ``auto_bind`` those to come."""
-        self.binds_manual = self.binds_manual or auto_bind
+    def bind_manual(self) -> None:
+        """Give client 0 the manual orders there are, so that it can change and cancel them."""
         for order in self.book.open():
             if order.manual:
                 self.book.bind(order)
