@@ -41,6 +41,7 @@ def by_the_codec(req_id: int, tick: Tick, version: int) -> bytes:
 def test_the_quick_way_writes_the_bytes_of_the_general_one(req_id: int, tick: Tick, version: int) -> None:
     burst = encode_burst([tick], version >= DECIMAL_SIZES)
     assert burst.frames(req_id) == [by_the_codec(req_id, tick, version)]
+    assert encode_burst([tick, tick], version >= DECIMAL_SIZES).data(req_id) == 2 * by_the_codec(req_id, tick, version)
     name, values = tick_message(req_id, tick)
     assert burst.names == (name,)
     assert repr(list(burst.fields(req_id))) == repr([readable(RESPONSE_BY_NAME[name], values)])

@@ -307,9 +307,8 @@ class Session(asyncio.Protocol):
         """Queue ticks that were encoded for all clients; no active fault may want to see each message."""
         if self.state is SessionState.CLOSED or self._is_cut:
             return
-        frames = burst.frames(req_id)
-        data = b"".join(frames)
-        for part in (data,) if len(data) <= CHUNK_BYTES else frames:
+        data = burst.data(req_id)
+        for part in (data,) if len(data) <= CHUNK_BYTES else burst.frames(req_id):
             self._queue_frame(part)
         self._owner.journal.record_burst(self.client_id, burst.names, functools.partial(burst.fields, req_id))
 
