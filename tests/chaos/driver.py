@@ -144,7 +144,7 @@ class Chaos:
             time.sleep(self.random.uniform(0.0, 2.0))
             return "at any moment"
         newest = "SELECT coalesce(max(decision_seq), 0) FROM order_intents"
-        before, deadline = self.world.value(newest), time.monotonic() + 8.0
+        before, deadline = self.world.value(newest), time.monotonic() + 4.0
         while self.world.value(newest) == before and time.monotonic() < deadline:
             time.sleep(0.005)
         delay_s = self.random.choice((0.0, 0.0, self.random.uniform(0.0, 0.1), self.random.uniform(0.0, 1.0)))
