@@ -43,6 +43,13 @@ reset: env ## remove a scenario's database, account and logs, after asking [SCEN
 	@$(DESK) reset $(WHICH) $(if $(ALL),--all) $(if $(YES),--yes)
 	@$(COMPOSE) reset
 
+gateway: env ## the simulated IB Gateway alone, for a program of your own [SCENARIO=file, SIM_PORT, SIM_ADMIN_PORT]
+	@echo "simulated IB Gateway on 127.0.0.1:$${SIM_PORT:-4002}, admin API on http://127.0.0.1:$${SIM_ADMIN_PORT:-4010}; Ctrl-C stops it"
+	@exec $(VENV)/bin/python -m bifrost_simulator run --scenario $(or $(SCENARIO),config/scenarios/gateway.yaml)
+
+bench: dev-env ## a measurement beside its peer: make bench B=sim_ticks (without B: what there is) [ARGS="--repeats 3"]
+	@$(DEV)/bin/python -m bench $(B) $(ARGS)
+
 test: dev-env client-envs lint ## all tests, with an ephemeral database [ARGS="tests/desk -k ports"]
 	@$(DEV)/bin/python -m pytest $(ARGS)
 

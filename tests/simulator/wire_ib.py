@@ -30,6 +30,7 @@ NEWEST: int = Client.MaxClientVersion
 
 __all__ = [
     "IS_IB_ASYNC",
+    "LIBRARY",
     "NEWEST",
     "UNSET_DOUBLE",
     "UNSET_INTEGER",
