@@ -60,8 +60,14 @@ class Book:
     epoch: int
 
 
+#: Most of what a row holds: the snapshot alone has some four hundred of them, and is drawn on the trading loop.
+_PLAIN_ALREADY = frozenset({str, int, bool, type(None)})
+
+
 def plain(value: Any) -> Any:
     """A value as JSON takes it: keys and enumerations as texts, numbers that are no numbers as null."""
+    if type(value) in _PLAIN_ALREADY:
+        return value
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):

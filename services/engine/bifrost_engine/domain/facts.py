@@ -88,6 +88,9 @@ def fold(turn: Turn, execution: Execution) -> bool:
         return False
     if not is_own(turn, execution):
         return _fold_external(turn, execution)
+    if execution.exec_id in _book_of(turn, execution).executions:
+        # Each reading of the broker's truth tells the whole day again.
+        return False
     order = turn.state.order
     ours = order is not None and order.order_ref == execution.order_ref
     if execution.mid_at_decision is None and ours and order is not None:
