@@ -51,6 +51,7 @@ class Play:
         self._state = folder / "state"
         self.ledgers = {client_id: ClientLedger(client_id) for client_id in CLIENTS}
         self.fresh = dict.fromkeys(CLIENTS, 0)
+        self.asked: dict[tuple[int, str], float] = {}
         self._open()
         self.start = {
             (p.account, p.contract.con_id): (p.quantity, p.avg_cost, p.contract.multiplier_units)
@@ -89,7 +90,8 @@ class Play:
         if kind == "FAMILY":
             self._family(client, order)
         elif kind == "GROUP":
-            group = {"oca_group": f"G{self.fresh[client]}", "oca_type": 1 + quantity % 3}
+            group: dict[str, Any] = {"oca_group": f"G{self.fresh[client]}", "oca_type": 1 + quantity % 3}
+            self.asked[client, group["oca_group"]] = order.quantity
             for _ in range(3):
                 self._send(client, replace(order, order_type="LMT", limit_price=self._price(side, 0.02), **group))
         else:
@@ -142,6 +144,8 @@ class Play:
     def modify(self, client: int, nth: int, quantity: int) -> None:
         order = self._nth(client, nth)
         self.stage.world.place_order(client, order.order_id, replace(order.request, quantity=float(quantity)))
+        if (client, order.request.oca_group) in self.asked:
+            self.asked[client, order.request.oca_group] += quantity
 
     def _nth(self, client: int, nth: int) -> BookOrder:
         mine = [order for order in self.stage.world.book.orders.values() if order.client_id == client]
@@ -227,6 +231,9 @@ class Play:
             if order.request.oca_group.startswith("G"):
                 groups[order.client_id, order.request.oca_group].append(order)
         for members in groups.values():
+            # Each asked for the same: a group that fills like more than one of its members has overfilled.
+            asked = self.asked[members[0].client_id, members[0].request.oca_group]
+            assert sum(member.filled for member in members) <= asked + 1e-6
             if members[0].request.oca_type == 1:
                 assert sum(1 for member in members if member.filled) <= 1
 
@@ -318,6 +325,11 @@ def test_a_long_day_of_everything(tmp_path: Path) -> None:
             play.do(("join", client))
         if number == 9:
             play.do(("restart",))
+    for quantity in (600, 700, 800):  # groups of types 1, 2 and 3, larger than the touch
+        play.do(("place", 1, ACCOUNTS[0], "BUY", quantity, "GROUP"))
+        for _ in range(10):
+            play.do(("live", 0.2))
+            play.check()
     play.check_all_alike()
     kinds_filled = {order.contract.sec_type for order in play.stage.world.book.orders.values() if order.filled}
     assert kinds_filled == {"STK", "OPT", "BAG"}
