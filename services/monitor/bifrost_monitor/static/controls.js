@@ -109,7 +109,7 @@ export class Controls {
       try {
         const told = await api(`/control/${entry.id}`);
         entry.state = told.status;
-        entry.text = resultText(told.result);
+        entry.text = resultText(entry.command, told.status, told.result);
         if (!["pending", "accepted"].includes(told.status)) {
           entry.final = true;
           return;
@@ -135,11 +135,20 @@ export class Controls {
 
 const pause = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 
+/** What a command came to, in words, where it is more than "done". */
+const RESULTS = {
+  suspend: () => "no new hedge is sent",
+  resume: (result) => (result.hold_cleared ? `hedging goes on; the hold after ${result.hold_cleared} is released` : "hedging goes on"),
+  flatten: (result) => `own shares ${f.quantity(result.own_shares_before)} → ${f.quantity(result.own_shares)}; hedging is held until you resume`,
+  refresh_accounts: (result) => `${f.quantity(result.positions)} positions read from IB`,
+};
+
 /** The engine's result as a line: its own words where it has some, else the keys and values. */
-function resultText(result) {
+function resultText(command, status, result) {
   if (!result) return "";
-  for (const name of ["reason", "message", "summary"]) if (result[name]) return String(result[name]);
-  return Object.entries(result).filter(([, value]) => value !== null && typeof value !== "object")
+  for (const name of ["reason", "message", "summary", "what"]) if (result[name]) return String(result[name]);
+  if (status === "done" && RESULTS[command]) return RESULTS[command](result);
+  return Object.entries(result).filter(([, value]) => value !== null && value !== "" && typeof value !== "object")
     .map(([name, value]) => `${f.words(name)} ${typeof value === "number" ? f.quantity(value) : value}`).join(" · ");
 }
 
@@ -163,6 +172,13 @@ function confirmStop(told) {
   ], "Stop engine", "danger");
 }
 
+/** Where a flatten ends: reduce-only, so never more than is held and never across zero, whatever the option delta wants. */
+function flattenTarget(own, target, optionDelta) {
+  if (target === "zero") return 0;
+  const wanted = Math.round(-optionDelta);
+  return own >= 0 ? Math.max(0, Math.min(own, wanted)) : Math.min(0, Math.max(own, wanted));
+}
+
 async function confirmFlatten(told) {
   const own = told?.details?.ledger_shares;
   const option = told?.details?.option_delta;
@@ -171,13 +187,14 @@ async function confirmFlatten(told) {
   const force = h("input", { type: "checkbox" });
   const preview = (target) => {
     if (typeof own !== "number") return "The engine works out its own shares when it takes the command.";
-    const wanted = target === "zero" ? 0 : Math.round(-(option ?? 0));
-    const trade = wanted - own;
-    return trade === 0 ? `Own shares are ${f.quantity(own)} already: nothing to trade.`
+    if (target === "delta" && typeof option !== "number") return "The option delta is not known: the engine will refuse.";
+    const trade = flattenTarget(own, target, option) - own;
+    const wanted = own + trade;
+    return trade === 0 ? `Nothing to trade: own shares stay at ${f.quantity(own)}. Hedging is held all the same.`
       : `${trade > 0 ? "Buy" : "Sell"} ${f.quantity(Math.abs(trade))} ${symbol}: own shares ${f.quantity(own)} → ${f.quantity(wanted)}`;
   };
   const line = h("p", { class: "figure", text: preview("zero") });
-  const choices = h("div", { class: "choices" }, choice("zero", "to zero own shares", true), choice("delta", "to what the option delta wants", false));
+  const choices = h("div", { class: "choices" }, choice("zero", "to zero own shares", true), choice("delta", "down to what the option delta wants", false));
   const target = () => choices.querySelector("input:checked").value;
   choices.addEventListener("change", () => setText(line, preview(target())));
   const yes = await confirm("Flatten the hedge?", [line, choices,

@@ -8,6 +8,8 @@ const MARKS = { green: "✓", yellow: "!", red: "✕", none: "…" };
 const DIMS = ["O", "D", "M", "L", "E", "S"];
 const SVG = "http://www.w3.org/2000/svg";
 
+const isBlind = (told) => Boolean(told.block_reasons[0]?.startsWith("database_unavailable"));
+
 export function drawDesk(told) {
   drawVerdict(told);
   drawHeader(told);
@@ -22,7 +24,9 @@ function drawVerdict(told) {
   if (document.body.dataset.lamp !== lamp) document.body.dataset.lamp = lamp;
   setText(byId("lamp-mark"), MARKS[lamp]);
   const running = told.daemon_heartbeat.daemon_alive;
-  setText(byId("verdict"), lamp === "red" && running ? "Blocked" : VERDICTS[lamp]);
+  // Without the database nobody here knows whether the engine runs.
+  const blind = isBlind(told);
+  setText(byId("verdict"), blind ? "Not known" : lamp === "red" && running ? "Blocked" : VERDICTS[lamp]);
   // With reasons the first of them is the line and the others follow; without, the line says what is being done.
   const [first, ...others] = told.block_reasons;
   setText(byId("one-line"), f.sentence(f.reason(first ?? told.one_line ?? "")).replace(/[.]?$/, "."));
@@ -143,7 +147,7 @@ function drawEngine(told) {
   const beat = told.daemon_heartbeat;
   const badge = byId("daemon-lamp");
   badge.className = `badge lamp-${told.daemon_lamp}`;
-  setText(badge, { green: "all well", yellow: "degraded", red: "down" }[told.daemon_lamp]);
+  setText(badge, isBlind(told) ? "not known" : { green: "all well", yellow: "degraded", red: "down" }[told.daemon_lamp]);
   badge.title = told.daemon_block_reasons.join("\n");
   const ib = told.ib_config;
   const address = beat.ib_address ?? `${ib.ib_host}:${ib.port}`;
@@ -161,9 +165,11 @@ function drawEngine(told) {
     ["State", DIMS.map((name) => dims[name]).filter(Boolean).map((value) => String(value).split(/[ _]/)[0]).join(" ") || "–", "option, delta, market, liquidity, execution, system"],
     ["Configuration", told.status?.config_summary ?? "–", "hash of the effective configuration"],
   ];
+  // What cannot be read is neither "never" nor "free".
+  if (isBlind(told)) for (const row of data.slice(0, 4)) row[1] = "not known";
   if (!beat.ib_connected && beat.last_error) data.push(["Last error", beat.last_error, ""]);
   draw(byId("engine"), data, (rows) => rows.map((row) => fact(...row)));
-  show(byId("start-hint"), !beat.daemon_alive);
+  show(byId("start-hint"), !beat.daemon_alive && !isBlind(told));
   setText(byId("start-command"), "python -m bifrost_engine run --config config/config.yaml");
 }
 

@@ -81,7 +81,7 @@ export function contract(position) {
 
 const REASONS = {
   suspended: "hedging is suspended",
-  hold: "held after flatten; resume releases it",
+  hold: "held; resume releases it",
   standby: "another engine leads",
   db_unavailable: "the engine cannot reach the database",
   not_reconciled: "positions are not reconciled with the broker",
@@ -111,6 +111,17 @@ const REASONS = {
   external_stock_unconfirmed: "shares in the account await confirmation",
 };
 
+/** What an order was sent for: D2 and D3 are the engine's words for how far delta has gone. */
+const PURPOSES = { D2: "delta over the threshold", D3: "delta at its limit" };
+export const purpose = (text) => PURPOSES[text] ?? reason(text);
+
+/** Reasons whose detail is a sentence of its own: the word before it would say the same again, or less truly. */
+const TOLD_BY_DETAIL = new Set(["suspended", "hold", "db_unavailable", "halted", "no_legs", "order_working",
+  "outside_session", "order_rate", "max_daily_hedge_count", "scenario_over", "backoff"]);
+
+/** Why positions cannot be compared while the link is down or fresh: the cause says it, "not reconciled" would mislead. */
+const LINK_CAUSE = /^(IB is|the gateway lost IB|the link came up)/;
+
 /** A reason as the engine names it, in words: `safe_mode:S2` → `safe mode (S2)`. */
 export function reason(text) {
   const stopped = /^stopped at (\S+)/.exec(text);
@@ -119,6 +130,7 @@ export function reason(text) {
   const [word, ...rest] = text.split(":");
   const known = REASONS[word.trim()];
   const more = rest.join(":").trim();
+  if (more && (TOLD_BY_DETAIL.has(word) || LINK_CAUSE.test(more))) return more;
   if (known) return more ? `${known} (${more})` : known;
   return more ? `${words(word)}: ${more}` : words(text);
 }

@@ -137,5 +137,5 @@ function operationRow(row) {
     h("td", { class: "num time", title: f.bothZones(row.ts), text: f.newYork(row.ts) }),
     h("td", {}, h("span", { class: `tag op-${row.type}`, text: KIND[row.type] ?? row.type })),
     cell(row.side ?? "", row.side === "BUY" ? "up" : "down"), cell(f.quantity(row.quantity), "num"), cell(f.money(row.price), "num"),
-    cell(row.commission === null ? "" : f.money(row.commission), "num"), cell(row.state_reason ? f.reason(row.state_reason) : "", "reason"));
+    cell(row.commission === null ? "" : f.money(row.commission), "num"), cell(row.state_reason ? f.purpose(row.state_reason) : "", "reason"));
 }

@@ -11,5 +11,5 @@ NAME = "db_unavailable"
 def db_unavailable(view: View) -> GateResult:
     if not view.database_available:
         cause = view.database_reason or "no connection"
-        return failed(NAME, "unavailable", "available", f"database unavailable: {cause}")
+        return failed(NAME, "unavailable", "available", f"the engine cannot reach the database: {cause}")
     return passed(NAME, "available", "available")

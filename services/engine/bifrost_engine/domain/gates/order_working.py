@@ -14,7 +14,7 @@ def order_working(view: View) -> GateResult:
     if execution is ExecutionState.IDLE:
         return passed(NAME, "E0", "E0")
     if order is None:
-        return failed(NAME, str(execution), "E0", f"execution {execution}, order machine in {view.hedge_state}")
+        return failed(NAME, str(execution), "E0", _without_order(view))
     kind = GateKind.PACING if order.within_timeouts else GateKind.BLOCKING
     late = "" if order.within_timeouts else ", longer than its time-out"
     reason = (
@@ -22,3 +22,12 @@ def order_working(view: View) -> GateResult:
         f"{order.signed_remaining:+d} shares open"
     )
     return failed(NAME, str(execution), "E0", reason, kind)
+
+
+def _without_order(view: View) -> str:
+    match view.dimensions.execution:
+        case ExecutionState.DISCONNECTED:
+            return "no order can be sent: no connection to IB (E3)"
+        case ExecutionState.BROKER_ERROR:
+            return "no order can be sent: the last hedge failed and no retry is left (E4)"
+    return f"the last order is not cleared up yet: order machine in {view.hedge_state}"
