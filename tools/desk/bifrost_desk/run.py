@@ -159,7 +159,7 @@ class Watch:
             self._told.pop(name, None)
             return f"{name} was restarted (pid {before} is gone, pid {pid} runs)" if before != pid else ""
         if state == "EXITED" and info["exitstatus"] == 0:
-            return self._once(name, "ended well and stays down; `make run` starts it again")
+            return self._once(name, "ended well and stays down; Ctrl-C and the same `make run` start it again")
         if state in ("BACKOFF", "EXITED", "FATAL", "UNKNOWN"):
             return self._once(name, f"fails and is tried again: {self._last_words(name)}")
         return ""

@@ -10,7 +10,10 @@ from bifrost_engine.domain.selfcheck import Surroundings
 from bifrost_engine.domain.snapshot import snapshot_row
 from bifrost_engine.domain.state import Rules
 
-SCENARIO_OVER = "scenario_over: the scenario has come to its end; `make reset` starts it again"
+SCENARIO_OVER = (
+    "scenario_over: the scenario has come to its end; stop the desk, "
+    "then `make reset` and `make run` with its SCENARIO= play it again"
+)
 
 
 def picture(
