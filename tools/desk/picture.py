@@ -14,7 +14,7 @@ SIZE = {"width": 1440, "height": 1000}
 
 
 def main() -> int:
-    """Open the link that `make token` prints, wait for a green lamp and prices, and take the picture."""
+    """Open the link that `make token` prints, wait for a position with its price, and take the picture."""
     said = subprocess.run(["make", "-s", "token"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     link = said.split()[-1]
     with sync_playwright() as playwright:

@@ -69,13 +69,19 @@ def _problem(entry: PortPlan) -> str:
 
 
 def holder(port: int) -> str:
-    """Who listens on ``port``: name and process id, as far as we may see."""
+    """Who has ``port``: name and process id, as far as we may see.
+
+    A connection to somewhere else counts, too: the system gives out local ports from a range that many desks' lie in.
+    """
     try:
-        for connection in psutil.net_connections("tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port:
-                if connection.pid is None:
-                    return "held by a process of another user"
-                return f"held by {psutil.Process(connection.pid).name()}, pid {connection.pid}"
+        users = [found for found in psutil.net_connections("tcp") if found.laddr and found.laddr.port == port]
+        users.sort(key=lambda found: found.status != psutil.CONN_LISTEN)
+        for user in users:
+            how = "held by" if user.status == psutil.CONN_LISTEN else "in use by a connection of"
+            if user.pid is not None:
+                return f"{how} {psutil.Process(user.pid).name()}, pid {user.pid}"
+            if user.status == psutil.CONN_LISTEN:
+                return "held by a process of another user"
     except psutil.Error:
         return "its holder cannot be seen from here"
     return "just released: try again"
