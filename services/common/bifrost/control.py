@@ -18,9 +18,6 @@ from bifrost.contract import ContractKeyError, parse_contract_key
 EXPIRY_S = 60
 """A command older than this (the database's ``now() − created_at``) is consumed and not executed."""
 
-NOTIFY_CONTROL = "bifrost_control"
-NOTIFY_RUN_STATUS = "bifrost_run_status"
-
 
 class Command(StrEnum):
     """Everything that can be asked through ``daemon_control``."""
@@ -38,10 +35,6 @@ class Command(StrEnum):
     ACCEPT_POSITIONS = "accept_positions"
     RESOLVE_ORDER = "resolve_order"
     SET_HEARTBEAT_INTERVAL = "set_heartbeat_interval"
-
-
-RUN_STATUS_COMMANDS = frozenset({Command.SUSPEND, Command.RESUME, Command.SET_HEARTBEAT_INTERVAL})
-"""Commands whose writer also updates ``daemon_run_status`` in the same transaction (contracts.md, "Commands")."""
 
 
 class CommandStatus(StrEnum):

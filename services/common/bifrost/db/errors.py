@@ -6,8 +6,6 @@ import psycopg2
 
 #: SQLSTATE raised by the triggers of db/init.sql when a writer's lease has passed to another engine.
 SQLSTATE_LEASE_PASSED = "BF001"
-#: SQLSTATE raised by the triggers of db/init.sql on a change of an append-only table.
-SQLSTATE_APPEND_ONLY = "BF002"
 
 
 class DatabaseError(Exception):

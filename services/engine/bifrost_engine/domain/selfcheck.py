@@ -49,7 +49,6 @@ class Surroundings:
     """Own shares without managed legs: since when, how many, what happens next."""
     trading_since_s: float | None = None
     """When the trading machine entered its present state."""
-    data_lag_limit_ms: float | None = None
     retry_in_s: float | None = None
     """Seconds of back-off left after a failed hedge."""
     legs_problem: str = ""
