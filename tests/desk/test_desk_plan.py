@@ -84,7 +84,7 @@ def test_a_taken_port_names_its_holder() -> None:
 
 
 def test_an_unknown_scenario_lists_the_known_ones() -> None:
-    with pytest.raises(PlanError, match="config/scenarios has: default, tape, twx-2014-06-05"):
+    with pytest.raises(PlanError, match="config/scenarios has: default, gateway, tape, twx-2014-06-05"):
         locate("yesterday", env={})
 
 
