@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from tests.conformance.client import Placed
-from tests.conformance.story import Story, expect
+from tests.conformance.story import SYMBOL, Story, expect
 
 
 def market_order(story: Story) -> None:
@@ -73,6 +73,56 @@ def stop_order(story: Story) -> None:
     story.until_status(placed, "PreSubmitted", "Submitted")
     story.client.cancel(placed)
     story.until_status(placed, "Cancelled")
+
+
+def bracket(story: Story) -> None:
+    """Nothing of a family works before its last member transmits; one child's end is the other's."""
+    parent = story.client.place(story.stock, story.order("BUY", 10, transmit=False))
+    target = story.client.place(
+        story.stock,
+        story.order("SELL", 10, "LMT", lmtPrice=round(story.ask + 5, 2), parentId=parent.order_id, transmit=False),
+    )
+    story.client.current_time_s()
+    expect(parent.status not in ("Submitted", "Filled"), f"the parent is {parent.status} before its family is whole")
+    stop = story.client.place(
+        story.stock, story.order("SELL", 10, "STP", auxPrice=round(story.bid - 20, 2), parentId=parent.order_id)
+    )
+    story.until_filled(parent)
+    story.until_status(target, "Submitted")
+    story.until_status(stop, "PreSubmitted", "Submitted")
+    story.client.modify(target, lmtPrice=round(story.bid - 2, 2), transmit=True)
+    story.until_filled(target)
+    story.until_status(stop, "Cancelled")
+
+
+def one_cancels_all(story: Story) -> None:
+    group = {"ocaGroup": f"OCA{story.client_id}-{next(story.refs)}", "ocaType": 1}
+    resting = story.client.place(story.stock, story.resting(**group))
+    story.until_status(resting, "Submitted")
+    filled = story.client.place(story.stock, story.order("SELL", 10, **group))
+    story.until_filled(filled)
+    story.until_status(resting, "Cancelled")
+
+
+def combination(story: Story) -> None:
+    """A covered call as one order: the combination and each leg are reported, in their ratio."""
+    legs = [
+        {"conId": story.stock["conId"], "ratio": 100, "action": "BUY", "exchange": "SMART"},
+        {"conId": story.option["conId"], "ratio": 1, "action": "SELL", "exchange": "SMART"},
+    ]
+    bag = {"symbol": SYMBOL, "secType": "BAG", "exchange": "SMART", "currency": "USD", "legs": legs}
+    placed = story.client.place(bag, story.order("BUY", 1))
+    story.until_status(placed, "Filled")
+    wanted = {story.stock["conId"]: 100.0, story.option["conId"]: 1.0}
+
+    def by_leg() -> dict[int, float]:
+        found = dict.fromkeys(wanted, 0.0)
+        for row in placed.executions.values():
+            if row["conId"] in found:
+                found[row["conId"]] += row["shares"]
+        return found
+
+    story.until(lambda: by_leg() == wanted, f"executions of the legs; there are {list(placed.executions.values())}")
 
 
 def conditions_and_algo_are_kept(story: Story) -> None:

@@ -312,7 +312,9 @@ class IbClient(FineIbRequests):
         asked = {fill.execution.execId for fill in self._run(self.ib.reqExecutionsAsync())}
         # The request's own list has no commissions: those find their way to the fills that the library keeps.
         found = [fill for fill in self.ib.fills() if fill.execution.execId in asked]
-        wait(self, lambda: all(fill.commissionReport.execId for fill in found), "their commissions")
+        # A combination is charged by its legs: its own execution never gets a commission.
+        charged = [fill for fill in found if fill.contract.secType != "BAG"]
+        wait(self, lambda: all(fill.commissionReport.execId for fill in charged), "their commissions")
         return [
             {
                 "execId": fill.execution.execId,
@@ -321,7 +323,7 @@ class IbClient(FineIbRequests):
                 "price": fill.execution.price,
                 "commission": fill.commissionReport.commission,
             }
-            for fill in found
+            for fill in charged
         ]
 
     def completed_orders(self) -> list[dict[str, Any]]:

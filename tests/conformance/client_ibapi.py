@@ -306,6 +306,8 @@ class IbapiClient(FineIbapiRequests):
     def executions(self) -> list[dict[str, Any]]:
         request = self._id()
         rows = self._ask(lambda: self._api.reqExecutions(request, ExecutionFilter()), request, "executions")
+        # A combination is charged by its legs: its own execution never gets a commission.
+        rows = [row for row in rows if row["secType"] != "BAG"]
         commissions = self._hears.rows
         wait(self, lambda: all(commissions[("commission", row["execId"])] for row in rows), "their commissions")
         return [row | {"commission": commissions["commission", row["execId"]][-1]} for row in rows]
