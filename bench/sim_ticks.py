@@ -130,7 +130,7 @@ def simulator_at_rate(seconds: float, clients: int, contracts: int) -> None:
             "SIM_PORT": str(port),
             "SIM_ADMIN_PORT": str(admin),
             "BIFROST_SIMULATOR__MARKET_DATA_LINES": str(contracts),
-            "BIFROST_SIMULATOR__MESSAGES_PER_SECOND": "0",
+            "BIFROST_SIMULATOR__MESSAGES_PER_SECOND": "1000000",
         }
         scenario = str(ROOT / "bench" / "sim_ticks.yaml")
         with started("bifrost_simulator", "run", "--scenario", scenario, env=env) as simulator:
