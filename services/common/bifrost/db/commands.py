@@ -88,7 +88,7 @@ def run_release_locks(args: argparse.Namespace) -> int:
 def _release(conn: Connection, *, dry_run: bool, assume_yes: bool) -> int:
     holders = lock_holders(conn)
     if not holders:
-        _say("nobody holds a lock")
+        _say("nobody holds a lock on a table of the desk")
         return 0
     for holder in holders:
         _say(f"{'end  ' if holder.may_end else 'leave'} {holder}")

@@ -99,7 +99,7 @@ class OrderInFlight:
     sent_s: float | None = None
     reprices: int = 0
     ending: str = ""
-    """Why the order ends, once that is known: ``filled``, ``cancelled``, ``rejected``, ``lost`` ..."""
+    """Why the order ends, once that is known: a key of `INTENT_STATE_OF_ENDING`."""
     failed: bool = False
     """It ended otherwise than filled or cancelled by us: counts as a failed hedge."""
     probes: int = 0
