@@ -30,6 +30,7 @@ ALLOWED_SKIPS = (
 TOGETHER = ("acceptance", "compose")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Workers take whole files (`--dist loadgroup`), so that what a module has started is started once."""
     for item in items:
