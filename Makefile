@@ -12,7 +12,7 @@ PYTHON := $(or $(PYTHON),python3)
 export SCENARIO TWS YES
 VENV := .venv
 DEV := .venv-dev
-# Most tests wait for processes: two workers keep two cores busy.
+# Most tests wait for processes: two workers keep two cores busy. A file stays on one worker with what it started.
 WORKERS ?= 2
 DESK = $(VENV)/bin/python -m bifrost_desk
 WHICH = $(if $(TWS),--tws $(TWS),$(if $(SCENARIO),--scenario $(SCENARIO)))
@@ -53,7 +53,7 @@ bench: dev-env ## a measurement beside its peer: make bench B=sim_ticks (without
 	@$(DEV)/bin/python -m bench $(B) $(ARGS)
 
 test: dev-env client-envs lint ## all tests, with an ephemeral database [ARGS="tests/desk -k ports"]
-	@$(DEV)/bin/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	@$(DEV)/bin/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 lint: dev-env ## style, types and import rules
 	@$(DEV)/bin/ruff check . && $(DEV)/bin/ruff format --check -q . && $(DEV)/bin/mypy && PYTHONPATH=. $(DEV)/bin/lint-imports --no-cache

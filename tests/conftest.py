@@ -26,18 +26,6 @@ ALLOWED_SKIPS = (
 )
 
 
-#: Tests of these folders share one running desk or one engine of containers: they stay on one worker.
-TOGETHER = ("acceptance", "compose")
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Workers take whole files (`--dist loadgroup`), so that what a module has started is started once."""
-    for item in items:
-        folder = item.path.relative_to(Path(__file__).parent).parts[0]
-        item.add_marker(pytest.mark.xdist_group(folder if folder in TOGETHER else str(item.path)))
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
     """A skip is a failure where everything is required (quality.md: CI fails on any skip outside an allow-list)."""
