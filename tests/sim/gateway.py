@@ -40,6 +40,8 @@ class GatewayState:
     reject_next: int = 0
     lose_orders: int = 0
     """So many placeOrder frames die on the way."""
+    delay_orders_s: float = 0.0
+    """The next placeOrder frame hangs so long in the gateway."""
     fail_queries: int = 0
     holder: object = None
     """Who is logged on with the engine's client id."""
@@ -195,8 +197,11 @@ class SimGateway(Listener):
         )
         self._refs[order.order_id] = order.order_ref
         self._sink(ev.OrderPlaced(self._clock.now(), order.order_ref, order.order_id))
-        session = self._session
-        self._agenda.after(self._rng.uniform(0.01, 0.1), lambda: self._arrived(order, session))
+        session, late_s = self._session, self._state.delay_orders_s
+        self._state.delay_orders_s = 0.0
+        if late_s:
+            self._faults.strike("order frame late")
+        self._agenda.after(late_s + self._rng.uniform(0.01, 0.1), lambda: self._arrived(order, session))
 
     def _arrived(self, order: Order, session: int) -> None:
         """The frame has reached the broker, unless the socket died under it."""

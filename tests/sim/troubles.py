@@ -15,8 +15,8 @@ from .exchange import HALF_SPREAD_USD, STOCK
 if TYPE_CHECKING:
     from .world import Simulation
 
-#: Where a kill may strike; each stands for every point whose name begins so.
-KILL_POINTS = (
+#: Where a kill may strike while an order is under way; each stands for every point whose name begins so.
+ORDER_POINTS = (
     "effect:PlaceOrder:before",
     "effect:PlaceOrder:after",
     "effect:CancelOrder:before",
@@ -29,10 +29,6 @@ KILL_POINTS = (
     "statement:order_intents:after",
     "statement:rows:before",
     "statement:rows:after",
-    "statement:replay:before",
-    "statement:replay:after",
-    "spool:append:before",
-    "spool:append:after",
     "callback:status:before",
     "callback:status:after",
     "callback:execution:before",
@@ -40,24 +36,34 @@ KILL_POINTS = (
     "callback:commission:before",
     "callback:commission:after",
     "callback:positions:before",
+    "callback:positions:after",
     "callback:error:before",
-    "await:open_orders:after",
-    "await:completed:before",
-    "await:executions:before",
-    "await:executions:after",
-    "await:positions:after",
-    "await:accounts:before",
-    "await:connect:before",
-    "await:connect:after",
+    "callback:error:after",
+)
+#: And while an engine starts, after an earlier kill.
+START_POINTS = (
+    "await:lease:before",
+    "await:lease:after",
     "await:restore:before",
     "await:restore:after",
-    "await:reserve:after",
-    "await:lease:after",
-    "callback:",
+    "await:connect:before",
+    "await:connect:after",
+    "await:open_orders:before",
+    "await:open_orders:after",
+    "await:completed:before",
+    "await:completed:after",
+    "await:executions:before",
+    "await:executions:after",
+    "await:positions:before",
+    "await:positions:after",
+    "await:accounts:before",
+    "await:accounts:after",
     "statement:",
+    "callback:",
     "effect:",
-    "await:",
 )
+#: And while rows go to the spool or come back from it.
+OUTAGE_POINTS = ("spool:append:before", "spool:append:after", "statement:replay:before", "statement:replay:after")
 
 
 class Troubles:
@@ -69,13 +75,15 @@ class Troubles:
         self.standing = 0
         self._kinds: tuple[tuple[float, str, Callable[[], None]], ...] = (
             (6.0, "kill", self.kill),
-            (1.0, "kill twice", self.kill_twice),
+            (2.5, "kill twice", self.kill_twice),
+            (1.5, "kill in an outage", self.kill_in_outage),
             (2.0, "cut", self.cut),
             (2.0, "1100", self.lose_connectivity),
             (1.0, "silence", self.silence),
             (4.0, "noise", self.noise),
             (1.5, "reject", self.reject),
             (1.5, "lost order", self.lose_order),
+            (1.5, "late order", self.delay_order),
             (1.5, "failing queries", self.fail_queries),
             (2.0, "database down", self.database_down),
             (1.5, "database slow", self.database_slow),
@@ -112,18 +120,26 @@ class Troubles:
     def _strike(self, name: str, strike: Callable[[], None]) -> None:
         world = self._world
         world.faults.strike(name)
-        if world.rng.random() < 0.75 and world.calendar.is_open_s(world.agenda.now_s):
+        if world.rng.random() < 0.75:
             # Something to hedge, so that the trouble meets an order under way.
-            world.exchange.jump(world.rng.choice((-1, 1)) * world.rng.uniform(0.003, 0.009))
-            world.tick()
-            world.burst(world.rng.uniform(15.0, 45.0))
+            self._provoke()
         world.agenda.after(world.rng.uniform(0.0, 3.0), strike)
+
+    def _provoke(self) -> None:
+        world = self._world
+        if world.calendar.is_open_s(world.agenda.now_s):
+            world.exchange.jump(world.rng.choice((-1, 1)) * world.rng.uniform(0.005, 0.012))
+            world.tick()
+            world.burst(world.rng.uniform(10.0, 30.0))
 
     def _lasting(self, seconds: float, end: Callable[[], None] = lambda: None) -> None:
         """A trouble that stands for ``seconds``; afterwards the desk must recover."""
         world = self._world
         self.standing += 1
         world.busy(min(seconds, 40.0) + 10.0)
+        if world.rng.random() < 0.6:
+            # A need that arises in its midst: what must not be sent has to be wanted first.
+            world.agenda.after(world.rng.uniform(0.0, min(seconds, 30.0)), self._provoke)
 
         def ended() -> None:
             self.standing -= 1
@@ -136,16 +152,25 @@ class Troubles:
     # -- the process
 
     def kill(self) -> None:
-        world = self._world
-        world.faults.arm_kill(world.rng.choice(KILL_POINTS), world.rng.choice((1, 1, 1, 2, 3, 8)))
+        """Somewhere in the life of an order."""
+        rng = self._world.rng
+        self._world.faults.arm_kill(rng.choice(ORDER_POINTS), rng.choice((1, 1, 1, 2, 3, 8)))
         self._lasting(60.0, self._kill_if_spared)
 
     def kill_twice(self) -> None:
         """The second one while the first is being recovered from."""
-        world = self._world
+        rng = self._world.rng
         self._kill_now()
-        world.faults.arm_kill(world.rng.choice(("await:", "callback:", "statement:")), world.rng.randint(1, 12))
-        self._lasting(90.0, world.faults.disarm)
+        self._world.faults.arm_kill(rng.choice(START_POINTS), rng.choice((1, 1, 2, 5)))
+        self._lasting(90.0, self._world.faults.disarm)
+
+    def kill_in_outage(self) -> None:
+        """While rows are on their way into the spool, or out of it."""
+        rng, database = self._world.rng, self._world.database
+        database.down = True
+        self._world.faults.arm_kill(rng.choice(OUTAGE_POINTS), rng.choice((1, 2, 5, 12)))
+        self._lasting(rng.choice((3.0, 15.0)), lambda: setattr(database, "down", False))
+        self._lasting(45.0, self._world.faults.disarm)
 
     def _kill_if_spared(self) -> None:
         if self._world.faults.armed:
@@ -239,6 +264,11 @@ class Troubles:
         self._world.gateway.lose_orders = 1
         self._lasting(60.0, lambda: setattr(self._world.gateway, "lose_orders", 0))
 
+    def delay_order(self) -> None:
+        """The frame of an order hangs in the gateway past every acknowledgement time-out, and arrives all the same."""
+        self._world.gateway.delay_orders_s = self._world.rng.uniform(2.0, 9.0)
+        self._lasting(60.0, lambda: setattr(self._world.gateway, "delay_orders_s", 0.0))
+
     def correct(self) -> None:
         """IB corrects the price of an execution of today."""
         ours = [e for e in self._world.broker.todays_executions() if e.order_ref]
@@ -252,14 +282,7 @@ class Troubles:
     def database_down(self) -> None:
         world, database = self._world, self._world.database
         database.down = True
-        if world.rng.random() < 0.3:
-            world.faults.arm_kill(world.rng.choice(("spool:append", "callback:", "effect:")), world.rng.randint(1, 10))
-
-        def back() -> None:
-            database.down = False
-            world.faults.disarm()
-
-        self._lasting(world.rng.choice((1.0, 5.0, 30.0, 120.0)), back)
+        self._lasting(world.rng.choice((1.0, 5.0, 30.0, 120.0)), lambda: setattr(database, "down", False))
 
     def database_slow(self) -> None:
         database = self._world.database

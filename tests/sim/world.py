@@ -62,10 +62,10 @@ def rules_of(rng: random.Random, calendar: TradingCalendar) -> Rules:
         "gates.strategy.structure.max_dte": 45,
         "gates.strategy.structure.atm_band_pct": 0.2,
         "gates.guard.risk.max_position_shares": 6000,
-        "gates.guard.risk.max_daily_hedge_count": rng.choice((12, 50, 200)),
-        "gates.guard.risk.max_daily_loss_usd": rng.choice((1500.0, 4000.0, 50000.0)),
+        "gates.guard.risk.max_daily_hedge_count": rng.choice((25, 200, 200)),
+        "gates.guard.risk.max_daily_loss_usd": rng.choice((300.0, 1500.0, 50000.0)),
         "gates.guard.risk.on_breaker": rng.choice(("halt", "halt", "forced_only")),
-        "gates.intent.hedge.cooldown_seconds": rng.choice((0.0, 20.0, 60.0)),
+        "gates.intent.hedge.cooldown_seconds": rng.choice((0.0, 0.0, 20.0, 60.0)),
         "gates.intent.hedge.min_price_move_pct": rng.choice((0.0, 0.2)),
         "gates.intent.hedge.max_hedge_shares_per_order": rng.choice((60, 500)),
         "order.order_type": rng.choice(("market", "limit")),
@@ -90,6 +90,7 @@ class Simulation:
         self.agenda.calm = self.calm
         self.exchange = Exchange(random.Random(self.rng.random()), self.calendar)
         self.broker = Broker(self.agenda, self.exchange, self.rng)
+        self.broker.slow_fills_s = self.rng.choice((0.5, 2.0, 8.0))
         self.database = Database()
         self.gateway = GatewayState()
         self.faults = Faults(self.rng, noise)
@@ -107,7 +108,7 @@ class Simulation:
         self._checking = False
         self._blocked_since_s: float | None = None
         sign = self.rng.choice((1.0, 1.0, -1.0))
-        self.contracts = sign * self.rng.choice((5.0, 8.0, 12.0))
+        self.contracts = sign * self.rng.choice((8.0, 12.0, 20.0))
 
     # -- calm and busy
 
