@@ -108,7 +108,8 @@ def test_it_hedges_and_a_second_start_continues(engine: EngineProcess, simulator
     fills, ledger = len(engine.operations("fill")), engine.ledger_shares()
     count = engine.database.value("SELECT hedge_count FROM trading_days")
     assert ledger == shares_at_broker(simulator)
-    assert count == len(placed(simulator))
+    # An order that left in the moment of the signal may not have been acknowledged: it counts when the broker took it.
+    assert count in (len(placed(simulator)), len(placed(simulator)) - 1)
 
     engine.start()
     engine.until(lambda: len(engine.operations("fill")) > fills, "a fill of the second life")
@@ -116,7 +117,7 @@ def test_it_hedges_and_a_second_start_continues(engine: EngineProcess, simulator
     assert engine.database.value("SELECT hedge_count FROM trading_days ORDER BY trading_day DESC") > count
     nothing_doubled(engine, simulator)
     intents = engine.database.query("SELECT state FROM order_intents")
-    assert {state for (state,) in intents} <= {"filled", "cancelled", "working", "sent"}
+    assert {state for (state,) in intents} <= {"filled", "cancelled", "working", "sent", "never_sent"}
     done = engine.database.query("SELECT status, filled = quantity FROM orders ORDER BY order_id LIMIT 1")
     assert done == [("Filled", True)]
 

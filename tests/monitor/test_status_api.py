@@ -55,7 +55,11 @@ def test_tc_3_r_m6_2_spot_and_prices_are_in_status(monitor: Monitor, database: D
     rows.write_running_desk(database)
     rows.write_account(database)
     answer = monitor.status_when(
-        lambda told: bool(told["accounts"]) and len(told["accounts"][0]["positions"]) == 3, "three positions"
+        lambda told: (
+            bool(told["accounts"])
+            and [position["price"] is not None for position in told["accounts"][0]["positions"]] == [True] * 3
+        ),
+        "three positions with their prices",
     )
     assert_status_schema(answer)
     assert answer["status"]["spot"] == 141.2

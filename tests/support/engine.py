@@ -88,7 +88,11 @@ class EngineProcess:
     # -- what it wrote
 
     def until(self, condition: Callable[[], Any], what: str, limit_s: float = 30.0) -> Any:
-        """Wait for a condition while the engine lives; a failure shows the end of its log."""
+        """Wait for a condition while the engine lives; a failure shows the end of its log.
+
+        A busy machine gets its time: a limit only ends a wait that has no end.
+        """
+        limit_s = max(limit_s, 90.0)
 
         def check() -> Any:
             assert self.running, f"the engine ended while waiting for {what}:\n{self.log[-3000:]}"

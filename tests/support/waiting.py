@@ -18,7 +18,7 @@ def free_port() -> int:
 
 
 def wait_until(
-    condition: Callable[[], T], timeout: float = 10.0, *, what: str = "the condition", every_s: float = 0.02
+    condition: Callable[[], T], timeout: float = 30.0, *, what: str = "the condition", every_s: float = 0.02
 ) -> T:
     """Return the first truthy answer of ``condition``; fail after ``timeout`` seconds, naming ``what`` and the last.
 
