@@ -61,6 +61,12 @@ lint: dev-env ## style, types and import rules
 chaos: dev-env ## 50 kills, 50 cuts, 20 database stops on real processes, in about 40 minutes [ARGS="--seed N"]
 	@$(DEV)/bin/python -m tests.chaos $(ARGS)
 
+sim: dev-env ## simulated days with faults on virtual time; the same seed replays exactly [SEED=1] [DAYS=5] [FAULTS=12]
+	@$(DEV)/bin/python -m tests.sim --seed $(or $(SEED),1) --days $(or $(DAYS),5) --faults $(or $(FAULTS),12)
+
+sim-long: dev-env ## 1,000 simulated days and 10,000 faults, 90 minutes a sitting, resumable [ARGS="--minutes 30"]
+	@nice -n 10 $(DEV)/bin/python -m tests.sim.long $(ARGS)
+
 diagrams: dev-env ## draw the state machines of docs/machines.md from their tables
 	@$(DEV)/bin/python -m bifrost_engine.domain.machines.diagrams docs/machines.md
 

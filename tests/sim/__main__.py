@@ -19,12 +19,14 @@ def main() -> int:
     begun = time.process_time()
     outcome = Simulation(options.seed, options.days, faults_per_day=options.faults).run()
     print(
-        f"seed {outcome.seed}, {outcome.days} days: {outcome.lives} lives, {outcome.orders} orders, "
+        f"seed {outcome.seed}, {outcome.days} of {options.days} days: {outcome.lives} lives, {outcome.orders} orders, "
         f"{outcome.executions} executions, {sum(outcome.faults.values())} faults, {outcome.checks} checks, "
         f"{outcome.events} events, tape {outcome.tape}, {time.process_time() - begun:.1f} s of CPU"
     )
     if outcome.violation:
-        print(f"BROKEN at {outcome.at}: {outcome.violation}\nagain: make sim SEED={outcome.seed} DAYS={outcome.days}")
+        print(
+            f"BROKEN at {outcome.at}: {outcome.violation}\nagain: make sim SEED={options.seed} DAYS={options.days} FAULTS={options.faults:g}"
+        )
     return 0 if outcome.held else 1
 
 

@@ -9,7 +9,7 @@ from datetime import date
 from bifrost_engine.domain import events as ev
 from bifrost_engine.domain.machines.hedge import IDLE
 from bifrost_engine.domain.machines.trading import TradingState
-from bifrost_engine.domain.state import State
+from bifrost_engine.domain.state import Rules, State
 from bifrost_engine.domain.words import OrderIntent, Purpose
 
 from .broker import OUR_PREFIX, Broker, Order
@@ -25,9 +25,10 @@ class Violation(SystemExit):
 class Referee:
     """Sees each order as it leaves and each row of the day as it becomes durable; compares everything at rest."""
 
-    def __init__(self, broker: Broker, database: Database, life: Callable[[], Life | None]) -> None:
+    def __init__(self, broker: Broker, database: Database, rules: Rules, life: Callable[[], Life | None]) -> None:
         self._broker = broker
         self._database = database
+        self._rules = rules
         self._life = life
         self.placed: Counter[str] = Counter()
         self.sent_on: dict[str, date | None] = {}
@@ -82,11 +83,13 @@ class Referee:
         if state.stopping:
             raise Violation(f"{ref} leaves while stopping")
         if intent.purpose is Purpose.HEDGE:
-            self._risk_allowed(ref, state)
+            self._risk_allowed(intent, state)
 
-    def _risk_allowed(self, ref: str, state: State) -> None:
+    def _risk_allowed(self, intent: OrderIntent, state: State) -> None:
         row = self._days.get(str(state.day.day))
         latched = row is not None and row.get("breaker_at") and not row.get("breaker_reset_at")
+        if intent.forced and self._rules.config.gates.guard.risk.on_breaker == "forced_only":
+            latched = False
         forbidden = {
             "suspended": self._told_suspended is not False,
             "without the database": self._told_database is not True,
@@ -98,7 +101,7 @@ class Referee:
         }
         wrong = [why for why, holds in forbidden.items() if holds]
         if wrong:
-            raise Violation(f"{ref}, a hedge, leaves {' and '.join(wrong)}")
+            raise Violation(f"{intent.order_ref}, a hedge, leaves {' and '.join(wrong)}")
 
     def order_reached(self, order: Order) -> None:
         ours = [other.order_ref for other in self._broker.open_orders() if other.order_ref.startswith(OUR_PREFIX)]

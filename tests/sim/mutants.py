@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 from bifrost_engine.app import tenure
 from bifrost_engine.app.recorder import RecordKeeper
-from bifrost_engine.domain import facts, gates, ledger, orders, probes, restore, timeouts
+from bifrost_engine.domain import facts, gates, ledger, look, orders, probes, restore, timeouts
 from bifrost_engine.domain.effects import PersistIntent
 from bifrost_engine.domain.events import IntentDurable
 from bifrost_engine.domain.machines.hedge import HedgeEvent
@@ -23,7 +23,7 @@ from bifrost_engine.domain.words import Execution
 Mutant = Callable[[], AbstractContextManager[Any]]
 
 
-def _blind(*names: str) -> AbstractContextManager[Any]:
+def _blind(*names: str, looks_again: bool = False) -> AbstractContextManager[Any]:
     """Gates that let everything through, and nobody who looks again before the order leaves."""
 
     def evaluate(view: View, asked: tuple[gates.Gate, ...] = gates.GATES) -> tuple[GateResult, ...]:
@@ -34,7 +34,21 @@ def _blind(*names: str) -> AbstractContextManager[Any]:
 
     both = ExitStack()
     both.enter_context(patch.object(gates, "evaluate", evaluate))
-    both.enter_context(patch.object(orders, "_obstacle", lambda turn, order: ""))
+    if not looks_again:
+        both.enter_context(patch.object(orders, "_obstacle", lambda turn, order: ""))
+    return both
+
+
+def _unreconciled() -> AbstractContextManager[Any]:
+    """Everything that waits for a comparison is told that it has been made."""
+    view_of = look.view_of
+
+    def reconciled(*args: Any) -> View:
+        return replace(view_of(*args), reconciled=True, safe_cause="")
+
+    both = ExitStack()
+    both.enter_context(_blind("safe_mode", looks_again=True))
+    both.enter_context(patch.object(look, "view_of", reconciled))
     return both
 
 
@@ -103,7 +117,7 @@ MUTANTS: dict[str, Mutant] = {
     "the breaker is forgotten by a restart": _breaker_forgotten,
     "hedges leave while suspended": lambda: _blind("suspended"),
     "hedges leave without the database": lambda: _blind("db_unavailable"),
-    "hedges leave before reconciliation": lambda: _blind("not_reconciled", "safe_mode"),
+    "hedges leave before reconciliation": _unreconciled,
     "silence is taken for a reject": _silence_is_a_reject,
     "an unknown order is taken for gone at the first look": _never_probed,
 }

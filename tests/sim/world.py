@@ -7,7 +7,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
-from bifrost.calendar import Session, TradingCalendar
+from bifrost.calendar import Session, TradingCalendar, new_york
+from bifrost.clock import from_epoch
 from bifrost.config import load_config
 from bifrost_engine.domain.machines.trading import TradingState
 from bifrost_engine.domain.state import Rules, State
@@ -15,7 +16,7 @@ from bifrost_engine.domain.state import Rules, State
 from .broker import Broker
 from .clock import Agenda, Finished
 from .database import Command, Database
-from .exchange import STOCK, Exchange
+from .exchange import Exchange
 from .faults import Faults
 from .gateway import GatewayState
 from .invariants import Referee, Violation
@@ -98,7 +99,7 @@ class Simulation:
         self.rules = rules_of(self.rng, self.calendar)
         self.tape = Tape()
         self.life: Life | None = None
-        self.referee = Referee(self.broker, self.database, lambda: self.life)
+        self.referee = Referee(self.broker, self.database, self.rules, lambda: self.life)
         self.outcome = Outcome(seed, days)
         self.troubles = Troubles(self, faults_per_day)
         self.restart_s = 0.0
@@ -192,8 +193,9 @@ class Simulation:
         outcome.orders, outcome.executions = len(self.broker.orders), len(self.broker.executions)
         outcome.checks = self.referee.checks
         outcome.faults, outcome.points = self.faults.struck, self.faults.points
+        outcome.days = sum(session.close_s <= self.agenda.now_s for session in self.sessions)
         if outcome.violation:
-            outcome.at = self.calendar.new_york(_moment(self.agenda.now_s)).isoformat(timespec="milliseconds")
+            outcome.at = new_york(from_epoch(self.agenda.now_s)).isoformat(timespec="milliseconds")
         return outcome
 
     # -- a day
@@ -314,12 +316,3 @@ class Simulation:
             raise Violation(f"not at rest {SETTLE_LIMIT_S:g} s after the last trouble: {why}")
         self.busy(6.0)
         self.agenda.after(5.0, self._settle)
-
-
-def _moment(epoch_s: float):  # type: ignore[no-untyped-def]
-    from bifrost.clock import from_epoch
-
-    return from_epoch(epoch_s)
-
-
-__all__ = ["STOCK", "Outcome", "Simulation"]
