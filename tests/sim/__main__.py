@@ -24,9 +24,8 @@ def main() -> int:
         f"{outcome.events} events, tape {outcome.tape}, {time.process_time() - begun:.1f} s of CPU"
     )
     if outcome.violation:
-        print(
-            f"BROKEN at {outcome.at}: {outcome.violation}\nagain: make sim SEED={options.seed} DAYS={options.days} FAULTS={options.faults:g}"
-        )
+        print(f"BROKEN at {outcome.at}: {outcome.violation}")
+        print(f"again: make sim SEED={options.seed} DAYS={options.days} FAULTS={options.faults:g}")
     return 0 if outcome.held else 1
 
 

@@ -15,7 +15,7 @@ from bifrost_engine.domain import facts, gates, ledger, look, orders, probes, re
 from bifrost_engine.domain.effects import PersistIntent
 from bifrost_engine.domain.events import IntentDurable
 from bifrost_engine.domain.machines.hedge import HedgeEvent
-from bifrost_engine.domain.state import State
+from bifrost_engine.domain.state import OrderInFlight, State
 from bifrost_engine.domain.turn import Turn
 from bifrost_engine.domain.view import GateResult, View
 from bifrost_engine.domain.words import Execution
@@ -23,7 +23,7 @@ from bifrost_engine.domain.words import Execution
 Mutant = Callable[[], AbstractContextManager[Any]]
 
 
-def _blind(*names: str, looks_again: bool = False) -> AbstractContextManager[Any]:
+def _blind(*names: str, looks_again: bool = False) -> ExitStack:
     """Gates that let everything through, and nobody who looks again before the order leaves."""
 
     def evaluate(view: View, asked: tuple[gates.Gate, ...] = gates.GATES) -> tuple[GateResult, ...]:
@@ -46,10 +46,16 @@ def _unreconciled() -> AbstractContextManager[Any]:
     def reconciled(*args: Any) -> View:
         return replace(view_of(*args), reconciled=True, safe_cause="")
 
-    both = ExitStack()
-    both.enter_context(_blind("safe_mode", looks_again=True))
-    both.enter_context(patch.object(look, "view_of", reconciled))
-    return both
+    obstacle = orders._obstacle
+
+    def overlooked(turn: Turn, order: OrderInFlight) -> str:
+        found = obstacle(turn, order)
+        return "" if found.startswith(("not reconciled", "safe")) else found
+
+    all_three = _blind("safe_mode", looks_again=True)
+    all_three.enter_context(patch.object(orders, "_obstacle", overlooked))
+    all_three.enter_context(patch.object(look, "view_of", reconciled))
+    return all_three
 
 
 def _sent_before_durable() -> AbstractContextManager[Any]:
