@@ -8,6 +8,9 @@ from tests.sim.mutants import MUTANTS
 from tests.sim.world import Simulation
 
 
+pytestmark = pytest.mark.timeout(1500)  # days take minutes where the machine is busy
+
+
 @pytest.mark.parametrize("seed", range(1, 6))
 def test_four_days_with_faults_keep_every_invariant(seed: int) -> None:
     outcome = Simulation(seed, 4, faults_per_day=5).run()
