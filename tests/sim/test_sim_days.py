@@ -7,7 +7,6 @@ import pytest
 from tests.sim.mutants import MUTANTS
 from tests.sim.world import Simulation
 
-
 pytestmark = pytest.mark.timeout(1500)  # days take minutes where the machine is busy
 
 
