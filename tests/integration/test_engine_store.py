@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,23 @@ def test_while_the_database_is_away_the_disk_keeps_everything(database: Database
         await bench.told("durable after")
         await until(lambda: bench.codes() == ["before", "during", "after"], 15)
         assert bench.spooled() == 0
+
+    with_bench(database, tmp_path, scene)
+
+
+def test_who_asks_and_is_cancelled_meanwhile_does_not_upset_the_writer(database: Database, tmp_path: Path) -> None:
+    """A stop cancels readings under way: the answer to nobody was taken for a failing database, the end was lost."""
+
+    async def scene(bench: Bench) -> None:
+        held = threading.Event()
+        bench.desk.submit(lambda conn: held.wait(15))
+        asked = asyncio.ensure_future(bench.desk.reserve_sequence())
+        await asyncio.sleep(0)
+        asked.cancel()
+        bench.alert("after")
+        held.set()
+        await bench.told("durable after")
+        assert bench.changes == [(True, "")] and bench.codes() == ["after"] and bench.spooled() == 0
 
     with_bench(database, tmp_path, scene)
 

@@ -14,6 +14,7 @@ from bifrost.clock import SimulatorMarketClock, WallMarketClock
 from bifrost.config import ClockSource, ConfigError, IbSettings, LoadedConfig, load_config
 from bifrost.db import connect
 from bifrost.db.listener import Channel, Listener
+from bifrost.tasks import end_tasks
 
 from .adapters.ib import IbFeed
 from .adapters.postgres import SERVICE, PriceStore
@@ -116,9 +117,7 @@ async def run(path: Path | None, loaded: LoadedConfig) -> None:
         if stopping.is_set():
             _end_anyway()
         listener.stop()
-        for task in (*tasks, stopped):
-            task.cancel()
-        await asyncio.gather(*tasks, stopped, return_exceptions=True)
+        await end_tasks((*tasks, stopped))
         if isinstance(clock, SimulatorMarketClock):
             await clock.stop()
         if server is not None:

@@ -80,7 +80,8 @@ class PricerService:
                 self._metrics.cycle_seconds.set(self._health.last_cycle - began)
                 self._metrics.cycles.inc()
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), pause_s)
+                    async with asyncio.timeout(pause_s):
+                        await self._wake.wait()
         finally:
             self._thread.shutdown(wait=False, cancel_futures=True)
 

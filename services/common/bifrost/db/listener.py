@@ -151,4 +151,5 @@ class Listener:
         if self._on_lost is not None:
             self._on_lost(reason)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), pause_s)
+            async with asyncio.timeout(pause_s):
+                await self._stopping.wait()

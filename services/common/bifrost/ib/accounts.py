@@ -123,7 +123,8 @@ class AccountReader:
         """
         async with self._lock:
             try:
-                return await asyncio.wait_for(self._fetch(timeout_s), timeout_s + 1.0)
+                async with asyncio.timeout(timeout_s + 1.0):
+                    return await self._fetch(timeout_s)
             except TimeoutError:
                 raise IbRequestTimeout(f"accounts: no complete answer within {timeout_s:g} s") from None
 

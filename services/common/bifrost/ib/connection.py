@@ -318,7 +318,8 @@ class IbConnection:
         future = ib.wrapper.startReq(req_id)
         try:
             start(req_id)
-            result = await asyncio.wait_for(future, limit_s)
+            async with asyncio.timeout(limit_s):
+                result = await future
         except TimeoutError:
             raise IbRequestTimeout(f"{what}: no complete answer from {self.address} within {limit_s:g} s") from None
         except RequestError as error:

@@ -211,7 +211,8 @@ class MarketDataLines:
         try:
             # Generic ticks are illegal with a snapshot (tws-protocol.md G10).
             ib.client.reqMktData(req_id, info.ib_contract, "", True, False, [])
-            await asyncio.wait_for(future, timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await future
         except TimeoutError:
             if state.arrived_monotonic == 0.0:
                 raise IbRequestTimeout(f"snapshot of {info.contract_key}: no end within {timeout_s:g} s") from None

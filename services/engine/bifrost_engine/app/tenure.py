@@ -13,6 +13,7 @@ from bifrost.calendar import TradingCalendar
 from bifrost.clock import MarketClock
 from bifrost.config import IbSettings
 from bifrost.db import DatabaseError, DatabaseUnavailable
+from bifrost.tasks import end_tasks
 
 from bifrost_engine.domain.decide import Step, decide
 from bifrost_engine.domain.effects import Alert, RecordHistory, Severity
@@ -201,9 +202,7 @@ class Tenure:
             self.sink(Stopping(self._clock.now(), reason))
         await self._farewell()
         tasks = [*self._tasks, *([self._beating] if self._beating is not None else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(tasks)
         self._parts.gateway.disconnect(reason)
         await self._control.close()
         if self._market is not None:

@@ -25,6 +25,7 @@ from bifrost.ib import (
     MarketDataType,
     QuoteUpdate,
 )
+from bifrost.tasks import end_tasks
 
 from ..domain.plan import LinePlan
 from ..domain.rows import OptionValues, PriceSource, Quote
@@ -197,10 +198,8 @@ class IbFeed:
             while True:
                 await self._connect_once()
         finally:
-            for worker in workers:
-                worker.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
             self.connection.disconnect()
+            await end_tasks(workers)
 
     async def _connect_once(self) -> None:
         host, port = self._tried = self._address()
@@ -233,7 +232,8 @@ class IbFeed:
         while True:
             # Besides what is new, contracts whose back-off is over are due.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._work.wait(), _LOOK_AGAIN_S)
+                async with asyncio.timeout(_LOOK_AGAIN_S):
+                    await self._work.wait()
             self._work.clear()
             if not self.connection.is_connected:
                 continue
@@ -266,7 +266,8 @@ class IbFeed:
 
             await asyncio.gather(*(worker() for _ in range(max(1, plan.snapshots_at_once))))
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._plan_changed.wait(), _ROTATION_PAUSE_S)
+                async with asyncio.timeout(_ROTATION_PAUSE_S):
+                    await self._plan_changed.wait()
 
     async def _snapshot(self, info: ContractInfo) -> None:
         key = info.contract_key

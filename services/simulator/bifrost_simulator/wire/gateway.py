@@ -94,7 +94,8 @@ class Gateway:
             return
         with contextlib.suppress(TimeoutError):
             # Python 3.12 waits for every connection here; a peer that does not read must not hold the shutdown.
-            await asyncio.wait_for(server.wait_closed(), CLOSE_GRACE_S + 0.5)
+            async with asyncio.timeout(CLOSE_GRACE_S + 0.5):
+                await server.wait_closed()
 
     def close_port(self) -> asyncio.Server | None:
         """Stop listening; the sessions there are stay."""

@@ -321,6 +321,9 @@ class Store:
 
     def _call(self, item: _Call) -> None:
         conn = self._conn
+        if not item.done.set_running_or_notify_cancel():
+            # Whoever asked has been cancelled meanwhile; an answer to nobody is an error of the future.
+            return
         if conn is None or self._lease_lost:
             item.done.set_exception(DatabaseUnavailable("the database is not available"))
             return
