@@ -78,6 +78,9 @@ def test_TC_3_R_A1_3_they_keep_updating_and_keep_their_time_on_disconnect(desk: 
     # Behind a reading that IB had still answered.
     status, result = desk.command("refresh_accounts")
     assert status == "failed" and result["reason"]
+    ((written,),) = desk.database.query("SELECT extract(epoch FROM max(fetched_at))::float8 FROM accounts")
+    # What the page shows follows the rows by a notification.
+    desk.until(lambda: desk.status()["accounts_fetched_at"] == pytest.approx(written, abs=1e-3), "the last reading", 10)
     told = desk.status()
     last, held = told["accounts_fetched_at"], positions_of(told)
     assert held and account_of(told)["reported"]
