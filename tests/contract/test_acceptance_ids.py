@@ -39,6 +39,7 @@ REQUIRED = {
     "TC-3-R-M6-1": "spot reaches status_current",
     "TC-3-R-M6-2": "GET /status carries spot and prices",
     "TC-3-R-M6-3": "the page joins positions with prices, P&L and moneyness",
+    "TC-3-R-H2-1": "statistics from history, offline",
 }
 
 

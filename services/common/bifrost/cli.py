@@ -1,4 +1,4 @@
-"""Console script ``bifrost``: configuration and self-test here, ``db`` beside the database, more from the services.
+"""Console script ``bifrost``: configuration and self-test here, ``db`` and ``stats`` beside, more from the services.
 
 A service adds commands by an entry point of the group ``bifrost.commands``: a function that takes the subparsers,
 adds its own and sets ``run`` to a function from the parsed arguments to an exit code.
@@ -49,6 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_config(commands)
     _add_check(commands)
     importlib.import_module("bifrost.db.commands").register(commands)
+    importlib.import_module("bifrost.stats_command").register(commands)
     for entry in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda item: item.name):
         try:
             entry.load()(commands)
