@@ -30,3 +30,11 @@ def test_other_steps_orders_fills_and_modes_are_other_records() -> None:
     ids += [told(OperationType.CANCEL, "BFBBB"), told(OperationType.CANCEL, mode=Mode.PAPER)]
     ids += [told(OperationType.FILL, exec_id="0001.01"), told(OperationType.FILL, exec_id="0001.02")]
     assert len(set(ids)) == len(ids)
+
+
+def test_a_price_carries_no_dust_of_binary_fractions() -> None:
+    book = rows.Book("DU1", Mode.LIVE, "NVDA", "hash", epoch=1)
+    mid = (138.66 + 138.68) / 2
+    assert mid != 138.67
+    effect = RecordOperation(Times(1.0, 1.0), OperationType.HEDGE_INTENT, Side.BUY, 40, mid, "D2", STOCK, "BFAAA")
+    assert rows.operation(book, effect)["price"] == 138.67

@@ -91,6 +91,11 @@ def _ledger_of(exec_id: str) -> Mode:
     return Mode.PAPER if exec_id.startswith(PAPER_PREFIX) else Mode.LIVE
 
 
+def _price(price: float | None) -> float | None:
+    """Without the dust of a mid in binary (138.67000000000002); nothing is quoted finer than 1e-6 dollars."""
+    return None if price is None else round(price, 6)
+
+
 def operation(book: Book, effect: RecordOperation) -> Row:
     """One row for each step of an order, whoever tells it: a restarted engine, a probe, a frame that comes twice.
 
@@ -104,7 +109,7 @@ def operation(book: Book, effect: RecordOperation) -> Row:
         "type": str(effect.type),
         "side": str(effect.side),
         "quantity": effect.quantity,
-        "price": effect.price,
+        "price": _price(effect.price),
         "state_reason": effect.reason,
         "account": book.account,
         "mode": str(mode),
