@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
+from itertools import count, cycle, takewhile
 from typing import TYPE_CHECKING
 
 from bifrost.calendar import Session
@@ -66,18 +68,32 @@ START_POINTS = (
 OUTAGE_POINTS = ("spool:append:before", "spool:append:after", "statement:replay:before", "statement:replay:after")
 
 
+@dataclass(frozen=True)
+class Drill:
+    """Days of the same few troubles, one after the other from open to close: what they lead to is sure to happen."""
+
+    troubles: tuple[str, ...]
+    keys: Mapping[str, object] = field(default_factory=dict)
+    """Configuration that the drill needs, by its dotted key."""
+    every_s: float = 300.0
+    contracts: float | None = None
+    """The straddle's size, negative when written; None: as the seed has it."""
+
+
 class Troubles:
     """Brings them about; `standing` counts those that have not ended."""
 
-    def __init__(self, world: Simulation, per_day: float) -> None:
+    def __init__(self, world: Simulation, per_day: float, drill: Drill | None = None) -> None:
         self._world = world
         self._per_day = per_day
+        self._drill = drill
         self.standing = 0
         self._kinds: tuple[tuple[float, str, Callable[[], None]], ...] = (
             (6.0, "kill", self.kill),
             (2.5, "kill twice", self.kill_twice),
             (1.5, "kill in an outage", self.kill_in_outage),
             (2.0, "cut", self.cut),
+            (1.0, "cut with failing queries", self.cut_with_failing_queries),
             (2.0, "1100", self.lose_connectivity),
             (1.0, "silence", self.silence),
             (4.0, "noise", self.noise),
@@ -104,6 +120,9 @@ class Troubles:
     def plan(self, session: Session) -> None:
         """Spread a day's troubles over its session, with a few for the night."""
         world, rng = self._world, self._world.rng
+        if self._drill is not None:
+            self._plan_drill(session, self._drill)
+            return
         count = int(self._per_day) + (rng.random() < self._per_day % 1.0)
         weights = [weight for weight, _, _ in self._kinds]
         for _ in range(count):
@@ -116,6 +135,12 @@ class Troubles:
             if rng.random() < 0.3:
                 at_s = session.close_s + rng.uniform(600.0, 15 * 3600.0)
                 world.agenda.at(at_s, partial(self._strike, "kill at night", self._kill_now))
+
+    def _plan_drill(self, session: Session, drill: Drill) -> None:
+        known = {name: strike for _, name, strike in self._kinds}
+        moments = takewhile(lambda at_s: at_s < session.close_s - 300.0, count(session.open_s + 900.0, drill.every_s))
+        for at_s, name in zip(moments, cycle(drill.troubles), strict=False):
+            self._world.agenda.at(at_s, partial(self._strike, name, known[name]))
 
     def _strike(self, name: str, strike: Callable[[], None]) -> None:
         world = self._world
@@ -198,6 +223,11 @@ class Troubles:
 
     def cut(self) -> None:
         self._down(self._world.rng.choice((0.0, 1.0, 5.0, 40.0)))
+
+    def cut_with_failing_queries(self) -> None:
+        """The link is back, and what stands at the broker cannot be read yet: whoever hedges now hedges blindly."""
+        self.cut()
+        self.fail_queries()
 
     def _down(self, seconds: float) -> None:
         world = self._world

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -21,7 +22,7 @@ from .faults import Faults
 from .gateway import GatewayState
 from .invariants import Referee, Violation
 from .life import Life, Surroundings, Tape, virtual
-from .troubles import Troubles
+from .troubles import Drill, Troubles
 
 #: The desk must be at rest again so long after the last trouble ended, wall seconds.
 SETTLE_LIMIT_S = 420.0
@@ -46,14 +47,15 @@ class Outcome:
     points: Counter[str] = field(default_factory=Counter)
     violation: str = ""
     at: str = ""
+    at_s: float = 0.0
 
     @property
     def held(self) -> bool:
         return not self.violation
 
 
-def rules_of(rng: random.Random, calendar: TradingCalendar) -> Rules:
-    """A configuration drawn from the seed: order types, limits, scopes."""
+def rules_of(rng: random.Random, calendar: TradingCalendar, chosen: Mapping[str, object]) -> Rules:
+    """A configuration drawn from the seed: order types, limits, scopes; ``chosen`` keys stand as they are given."""
     keys: dict[str, object] = {
         "gates.guard.risk.paper_trade": False,
         "clock.source": "wall",
@@ -74,14 +76,16 @@ def rules_of(rng: random.Random, calendar: TradingCalendar) -> Rules:
         "ib.reset_windows": [],
         "daemon.reconcile_interval_s": rng.choice((30.0, 60.0, 120.0)),
     }
-    loaded = load_config(None, env={}, overrides=keys)
+    loaded = load_config(None, env={}, overrides={**keys, **chosen})
     return Rules(loaded.config, loaded.hash, calendar)
 
 
 class Simulation:
     """``days`` sessions from a day that the seed chooses. `run` never raises for a broken invariant: it reports."""
 
-    def __init__(self, seed: int, days: int, *, faults_per_day: float = 12.0, noise: float = 0.0) -> None:
+    def __init__(
+        self, seed: int, days: int, *, faults_per_day: float = 12.0, noise: float = 0.0, drill: Drill | None = None
+    ) -> None:
         self.seed, self.days = seed, days
         self.rng = random.Random(seed)
         self.calendar = TradingCalendar()
@@ -96,12 +100,12 @@ class Simulation:
         self.gateway = GatewayState()
         self.faults = Faults(self.rng, noise)
         self.faults.fatal = lambda: self.life.gateway.die() if self.life is not None else None
-        self.rules = rules_of(self.rng, self.calendar)
+        self.rules = rules_of(self.rng, self.calendar, drill.keys if drill is not None else {})
         self.tape = Tape()
         self.life: Life | None = None
         self.referee = Referee(self.broker, self.database, self.rules, lambda: self.life)
         self.outcome = Outcome(seed, days)
-        self.troubles = Troubles(self, faults_per_day)
+        self.troubles = Troubles(self, faults_per_day, drill)
         self.restart_s = 0.0
         """The supervisor starts a new engine then."""
         self._busy_until_s = 0.0
@@ -110,6 +114,8 @@ class Simulation:
         self._blocked_since_s: float | None = None
         sign = self.rng.choice((1.0, 1.0, -1.0))
         self.contracts = sign * self.rng.choice((8.0, 12.0, 20.0))
+        if drill is not None and drill.contracts is not None:
+            self.contracts = drill.contracts
 
     # -- calm and busy
 
@@ -133,11 +139,11 @@ class Simulation:
 
     # -- the run
 
-    def run(self) -> Outcome:
-        """Play the days; returns what they came to."""
+    def run(self, until_s: float = float("inf")) -> Outcome:
+        """Play the days, not past ``until_s`` (epoch seconds); returns what they came to."""
         for session in self.sessions:
             self._plan(session)
-        self.agenda.at(self.sessions[-1].close_s + 5 * 3600.0, self._finish)
+        self.agenda.at(min(self.sessions[-1].close_s + 5 * 3600.0, until_s), self._finish)
         try:
             with virtual(self.agenda, self.rng, self._current) as critical:
                 try:
@@ -195,6 +201,7 @@ class Simulation:
         outcome.faults, outcome.points = self.faults.struck, self.faults.points
         outcome.days = sum(session.close_s <= self.agenda.now_s for session in self.sessions)
         if outcome.violation:
+            outcome.at_s = self.agenda.now_s
             outcome.at = new_york(from_epoch(self.agenda.now_s)).isoformat(timespec="milliseconds")
         return outcome
 
