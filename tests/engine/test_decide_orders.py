@@ -148,17 +148,6 @@ def test_after_its_probes_an_unresolved_order_asks_the_operator_and_blocks() -> 
     assert rig.state.hedge is not HedgeState.UNKNOWN
 
 
-def test_a_reject_backs_off_and_does_not_fire_a_second_order_at_once() -> None:
-    rig, ref = quick_rig()
-    rig.reject(ref)
-    assert rig.state.hedge is HedgeState.FAIL
-    assert rig.operations()[-1] == "reject"
-    rig.pass_time(1.5)
-    assert len(rig.of(fx.PlaceOrder)) == 1
-    rig.pass_time(6)
-    assert len(rig.of(fx.PlaceOrder)) == 2
-
-
 def test_rejects_do_not_count_as_hedges_and_too_many_lead_to_safe() -> None:
     rig, _ = quick_rig()
     for _ in range(3):
@@ -173,17 +162,6 @@ def test_rejects_do_not_count_as_hedges_and_too_many_lead_to_safe() -> None:
     assert rig.state.day.hedge_count == 0
 
 
-def test_a_partial_fill_moves_the_ledger_by_exactly_that_much() -> None:
-    rig, ref = quick_rig()
-    rig.status(ref, "Submitted")
-    rig.fill(ref, 50)
-    assert rig.state.hedge is HedgeState.PARTIAL
-    assert rig.state.ledger.position(STOCK) == -50
-    rig.fill(ref)
-    assert rig.state.ledger.position(STOCK) == -134
-    assert rig.operations() == ["hedge_intent", "order_sent", "fill", "fill"]
-
-
 def test_the_same_execution_twice_counts_once() -> None:
     rig, ref = quick_rig()
     execution = rig.fill(ref)
@@ -191,19 +169,6 @@ def test_the_same_execution_twice_counts_once() -> None:
     rig.truth()
     assert rig.state.ledger.position(STOCK) == -134
     assert rig.operations().count("fill") == 1
-
-
-def test_pending_shares_are_released_by_a_cancel() -> None:
-    rig, ref = quick_rig()
-    rig.status(ref, "Submitted")
-    rig.pass_time(10.5)
-    assert rig.state.hedge is HedgeState.CANCEL
-    rig.cancel(ref)
-    rig.pass_time(1)
-    assert rig.state.order is None or rig.state.order.order_ref != ref
-    assert rig.last(fx.RecordIntentState).state in (IntentState.CANCELLED, IntentState.SENT)
-    rig.pass_time(8)
-    assert len(rig.of(fx.PlaceOrder)) == 2, "the need is still there and nothing holds it back"
 
 
 def test_a_fill_after_the_cancel_is_not_lost() -> None:
@@ -241,14 +206,6 @@ def test_a_reject_of_a_modify_is_no_reject_of_the_order() -> None:
     rig.send(ev.OrderErrorReported(rig.at, ref, 201, OrderErrorKind.REJECT, "cannot modify"))
     assert rig.state.hedge is HedgeState.UNKNOWN
     assert "reject" not in rig.operations()
-
-
-def test_10349_and_399_are_information_and_change_nothing() -> None:
-    rig, ref = quick_rig()
-    rig.status(ref, "Submitted")
-    rig.send(ev.OrderErrorReported(rig.at, ref, 10349, OrderErrorKind.INFORMATION, "TIF set to DAY"))
-    assert rig.state.hedge is HedgeState.WORKING
-    assert rig.operations() == ["hedge_intent", "order_sent"]
 
 
 def test_the_hedge_is_taken_back_when_delta_has_turned() -> None:

@@ -8,7 +8,7 @@ from bifrost_engine.domain import events as ev
 from bifrost_engine.domain.machines.hedge import HedgeState
 from bifrost_engine.domain.words import Execution, IntentState, Side
 
-from tests.engine.rig import ACCOUNT, CALL, PUT, STOCK, Rig, rules
+from tests.engine.rig import ACCOUNT, CALL, STOCK, Rig, rules
 from tests.engine.test_decide_orders import quick_rig
 
 
@@ -59,20 +59,6 @@ def test_the_order_sent_row_that_a_crash_took_is_written_when_the_order_is_found
     assert ("hedge_intent", ref) in rows and ("order_sent", ref) in rows and ("fill", ref) in rows
 
 
-def test_counters_and_last_hedge_survive_a_restart() -> None:
-    rig, ref = quick_rig()
-    rig.status(ref, "Submitted")
-    rig.fill(ref)
-    rig.pass_time(1)
-    again = rig.restart()
-    again.start()
-    assert again.state.day.hedge_count == rig.state.day.hedge_count == 1
-    assert again.state.day.last_hedge == rig.state.day.last_hedge
-    again.spot = 141.5
-    again.pass_time(20)
-    assert not again.of(fx.PlaceOrder), "the cooldown goes on where it stood"
-
-
 def test_no_order_before_the_broker_was_read_after_a_reconnect() -> None:
     rig, ref = quick_rig()
     rig.fill(ref)
@@ -91,19 +77,6 @@ def test_no_order_before_the_broker_was_read_after_a_reconnect() -> None:
     assert len(rig.of(fx.PlaceOrder)) == 2
 
 
-def test_fills_while_the_gateway_had_lost_ib_are_recovered() -> None:
-    rig, ref = quick_rig()
-    rig.status(ref, "Submitted")
-    rig.send(ev.ConnectivityLost(rig.at))
-    assert rig.state.hedge is HedgeState.UNKNOWN
-    rig.fill(ref, tell=False)
-    rig.pass_time(10)
-    rig.send(ev.ConnectivityRestored(rig.at, 1102))
-    rig.pass_time(8)
-    assert rig.state.ledger.position(STOCK) == -134
-    assert rig.state.hedge in (HedgeState.FILLED, HedgeState.EXEC_IDLE)
-
-
 def test_a_failed_query_is_unknown_never_flat() -> None:
     rig, ref = quick_rig()
     rig.fill(ref)
@@ -115,15 +88,6 @@ def test_a_failed_query_is_unknown_never_flat() -> None:
     assert not rig.state.recon.done
     assert rig.state.external_shares == 0.0
     assert rig.state.ledger.position(STOCK) == -134
-
-
-def test_the_operators_own_shares_are_not_ours() -> None:
-    rig = Rig(rules(), shares=300.0)
-    rig.start()
-    rig.pass_time(8)
-    assert rig.state.external_shares == 300.0
-    assert "external_baseline" in rig.alerts()
-    assert rig.last(fx.PlaceOrder).intent.quantity == 134, "the hedge is that of the legs alone"
 
 
 def test_a_manual_trade_moves_the_baseline_and_not_the_ledger() -> None:
@@ -162,33 +126,6 @@ def test_an_unexplained_change_of_a_leg_blocks_until_it_is_accepted() -> None:
     assert rig.state.legs[CALL].quantity == 15.0
 
 
-def test_assignment_takes_over_shares_and_leg_in_one_step() -> None:
-    rig = Rig(rules(), legs={CALL: 20.0, PUT: 20.0})
-    rig.start()
-    ref = rig.last(fx.PlaceOrder).intent.order_ref
-    rig.fill(ref)
-    rig.pass_time(1)
-    rig.legs[CALL] = 19.0
-    rig.shares += 100.0
-    rig.send(ev.PositionsReported(rig.at, rig.positions()))
-    rig.pass_time(12)
-    assert rig.state.ledger.position(STOCK) == -34
-    assert rig.state.legs[CALL].quantity == 19.0
-    assert rig.state.recon.done
-    booked = [e.execution for e in rig.of(fx.RecordExecution) if e.execution.exec_id.startswith("exer:")]
-    assert [(e.price, e.signed_quantity) for e in booked] == [(140.0, 100.0)]
-
-
-def test_a_leg_stays_managed_when_spot_has_moved_away() -> None:
-    rig, ref = quick_rig()
-    rig.fill(ref)
-    for spot in (141.0, 142.0, 143.0, 144.0, 145.0, 146.0):
-        rig.spot = spot
-        rig.pass_time(3)
-    assert rig.state.legs[CALL].managed and rig.state.legs[PUT].managed
-    assert rig.state.exposure is not None and len(rig.state.exposure.legs) == 2
-
-
 def test_a_released_leg_is_adopted_again_only_by_command() -> None:
     rig, ref = quick_rig()
     rig.fill(ref)
@@ -197,42 +134,6 @@ def test_a_released_leg_is_adopted_again_only_by_command() -> None:
     assert not rig.state.legs[CALL].managed
     rig.send(ev.CommandReceived(rig.at, 2, "adopt_leg", {"contract_key": str(CALL)}))
     assert rig.state.legs[CALL].managed
-
-
-def test_flatten_works_own_shares_to_zero_and_hedging_does_not_undo_it() -> None:
-    rig, ref = quick_rig()
-    rig.fill(ref)
-    rig.pass_time(1)
-    rig.send(ev.CommandReceived(rig.at, 9, "flatten", {"target": "zero"}))
-    rig.pass_time(0.5)
-    flat = rig.last(fx.PlaceOrder).intent
-    assert (flat.side, flat.quantity, str(flat.purpose)) == (Side.BUY, 134, "flatten")
-    rig.fill(flat.order_ref)
-    rig.pass_time(120)
-    done = [e for e in rig.of(fx.FinishCommand) if e.command_id == 9]
-    assert [e.status for e in done] == ["done"]
-    assert rig.state.ledger.position(STOCK) == 0
-    assert len(rig.of(fx.PlaceOrder)) == 2, "the hold keeps the next hedge from undoing the flatten"
-    again = rig.restart()
-    again.start()
-    again.pass_time(70)
-    assert not again.of(fx.PlaceOrder), "the hold survives a restart"
-    again.send(ev.CommandReceived(again.at, 10, "resume", {}))
-    again.pass_time(2)
-    assert again.of(fx.PlaceOrder)
-
-
-def test_flatten_never_opens_the_opposite_position_in_a_shared_account() -> None:
-    rig, ref = quick_rig()
-    rig.fill(ref)
-    rig.pass_time(1)
-    rig.shares += 134.0  # the operator bought our short back by hand
-    rig.truth()
-    rig.pass_time(12)
-    rig.send(ev.CommandReceived(rig.at, 9, "flatten", {"target": "zero"}))
-    answer = rig.last(fx.FinishCommand)
-    assert answer.status == "refused"
-    assert "opposite" in str(answer.result["reason"])
 
 
 def test_stop_cancels_the_working_order_and_sends_nothing_more() -> None:

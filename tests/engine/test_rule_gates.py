@@ -257,13 +257,6 @@ def test_min_price_move_by_spot_or_by_what_would_remain(spot: float, delta: floa
     assert result("min_price_move", seen).passed is expected
 
 
-def test_a_forced_hedge_is_never_stopped_by_price_move_or_cooldown() -> None:
-    """Failure story: delta at the limit while spot stood still, and the price-move gate said no."""
-    seen = view(dimensions=FORCED, forced=True, net_delta_shares=500.0, last_hedge=last_hedge(market_s=NOON - 1.0))
-    assert result("min_price_move", seen).passed
-    assert result("cooldown", seen).passed
-
-
 def test_limits_let_an_order_pass_that_shrinks_the_position() -> None:
     over = view(stock_in_scope=3000.0, order_shares=-120)
     assert result("max_position_shares", over).passed

@@ -163,10 +163,15 @@ def test_what_the_library_concludes_from_an_error_is_no_status() -> None:
 
     async def scene(desk: Desk) -> None:
         order_id = int((await desk.place(intent()))[1])
-        codes = {201: OrderErrorKind.REJECT, 10148: OrderErrorKind.UNCERTAIN, 399: OrderErrorKind.INFORMATION}
+        codes = {
+            201: OrderErrorKind.REJECT,
+            10148: OrderErrorKind.UNCERTAIN,
+            399: OrderErrorKind.INFORMATION,
+            10349: OrderErrorKind.INFORMATION,
+        }
         for code in codes:
             desk.session.error(order_id, code, f"text of {code}")
-        await until(lambda: len(desk.of(ev.OrderErrorReported)) == 3)
+        await until(lambda: len(desk.of(ev.OrderErrorReported)) == len(codes))
         assert {event.code: event.kind for event in desk.of(ev.OrderErrorReported)} == codes
         assert desk.of(ev.OrderStatusReported) == []
 
