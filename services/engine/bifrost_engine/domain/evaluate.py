@@ -169,13 +169,13 @@ def _remember_hedge(turn: Turn, exposure: Exposure) -> None:
 
 
 def _withdraw_if_needed(turn: Turn, exposure: Exposure, view: View) -> None:
-    """A hedge that is no longer wanted or allowed is taken back."""
+    """A hedge that is no longer wanted or allowed is taken back; suspension also takes back what the engine unwinds."""
     order = turn.state.order
-    if order is None or order.intent.purpose is not Purpose.HEDGE:
+    if order is None or order.intent.purpose is Purpose.FLATTEN:
         return
     if turn.state.suspended:
         orders.withdraw(turn, HedgeEvent.MANUAL_CANCEL, "suspended")
-    elif exposure.net_delta_shares is not None:
+    elif order.intent.purpose is Purpose.HEDGE and exposure.net_delta_shares is not None:
         rest = order.signed_remaining
         if abs(exposure.net_delta_shares + rest) > abs(exposure.net_delta_shares) + 1e-9:
             reason = f"delta is {exposure.net_delta_shares:+.1f} now: {rest:+d} shares would make it larger"

@@ -11,6 +11,7 @@ from . import ledger as ledgers
 from . import orders, trading_day
 from .effects import OperationType, RecordCost, RecordExecution, RecordHistory, RecordOperation, RecordTradingDay
 from .events import CommissionReported, ExecutionReported, OrderErrorReported, OrderPlaced, OrderStatusReported
+from .state import OrderInFlight
 from .turn import Turn
 from .words import Execution, Mode, OrderErrorKind, Origin
 
@@ -39,10 +40,18 @@ def order_status(turn: Turn, event: OrderStatusReported) -> None:
     if event.status in _WORKING:
         orders.acknowledged(turn)
     elif event.status == "Inactive":
-        orders.rejected(turn, order.last_error or "Inactive")
+        _inactive(turn, order)
     elif event.status in _CANCELLED:
         orders.cancelled(turn, order.last_error or event.status)
     orders.record_view(turn, event.status, event.remaining, event.avg_fill_price)
+
+
+def _inactive(turn: Turn, order: OrderInFlight) -> None:
+    """A reject before anything worked. Of an order that had worked it does not tell the outcome."""
+    if order.acknowledged:
+        orders.uncertain(turn, "Inactive after it had worked")
+    else:
+        orders.rejected(turn, order.last_error or "Inactive")
 
 
 def order_error(turn: Turn, event: OrderErrorReported) -> None:

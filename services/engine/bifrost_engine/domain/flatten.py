@@ -171,6 +171,8 @@ def watch_orphan(turn: Turn) -> None:
     """Own shares without managed legs. Unwound when the legs' end is explained and two comparisons far enough apart
     agree; an unexplained end blocks reconciliation and waits for the operator."""
     state, structure = turn.state, turn.rules.config.gates.strategy.structure
+    if legs.managed(turn):
+        _end_unwind(turn)
     if not is_orphan(turn):
         if state.orphan_since_s is not None:
             turn.change(orphan_since_s=None)
@@ -185,6 +187,17 @@ def watch_orphan(turn: Turn) -> None:
         task = FlattenTask(0, "zero", False, Purpose.UNWIND, turn.at.wall_s, own_shares(turn))
         turn.change(flatten=task)
         turn.alert(Severity.WARNING, "unwind", f"unwinding {own_shares(turn):+g} own shares: their legs are gone")
+
+
+def _end_unwind(turn: Turn) -> None:
+    """Legs are managed again: the shares hedge something, and hedging decides what becomes of them."""
+    task, order = turn.state.flatten, turn.state.order
+    if task is None or task.purpose is not Purpose.UNWIND:
+        return
+    turn.change(flatten=None)
+    if order is not None and order.intent.purpose is Purpose.UNWIND:
+        orders.withdraw(turn, HedgeEvent.MANUAL_CANCEL, "legs are managed again")
+    turn.alert(Severity.INFO, "unwind_ended", f"{own_shares(turn):+g} own shares are kept: legs are managed again")
 
 
 def is_orphan(turn: Turn) -> bool:

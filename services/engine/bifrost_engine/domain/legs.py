@@ -84,6 +84,24 @@ def change_quantity(turn: Turn, leg: Leg, quantity: float, why: str, price: floa
     turn.alert(Severity.INFO, "leg_changed", message, key=f"{leg.key}:{quantity:g}")
 
 
+def follow_contract(turn: Turn, leg: Leg, position: BrokerPosition) -> Leg:
+    """Take over multiplier and identity of the broker's contract: the book goes on at the current mark."""
+    changed = replace(
+        leg,
+        multiplier=position.multiplier,
+        con_id=position.con_id or leg.con_id,
+        trading_class=position.trading_class or leg.trading_class,
+    )
+    if changed == leg:
+        return leg
+    if changed.multiplier != leg.multiplier:
+        day = trading_day.change_multiplier(turn.state.day, leg.key, changed.multiplier, mark(turn, leg.key))
+        turn.change(day=day)
+        turn.emit(RecordTradingDay(day.as_row()))
+    _store(turn, changed)
+    return changed
+
+
 def observed(turn: Turn, key: ContractKey) -> BrokerPosition | None:
     """The broker's position of ``key`` in the trading account."""
     for position in turn.state.positions or ():

@@ -17,7 +17,7 @@ from .effects import (
     ReserveSequence,
 )
 from .machines.hedge import HEDGE_MACHINE, IDLE, HedgeEvent, HedgeState
-from .machines.trading import TRADING_MACHINE, TradingEvent
+from .machines.trading import TRADING_MACHINE, TradingEvent, TradingState
 from .state import INTENT_STATE_OF_ENDING, OrderInFlight, State, order_ref_of
 from .turn import Turn
 from .view import GateResult
@@ -64,6 +64,9 @@ def _come_to_rest(turn: Turn) -> None:
     """The order has a known end: write it, keep the price-move reference due, free the machine."""
     order = turn.state.order
     failed = order is not None and order.failed
+    if order is not None and order.gave_up and not failed and order.filled == 0:
+        failed = True
+        turn.change(failures=turn.state.failures + 1)
     if order is not None:
         ending = order.ending or ("filled" if order.remaining == 0 else "cancelled")
         turn.emit(
@@ -82,7 +85,17 @@ def _come_to_rest(turn: Turn) -> None:
     else:
         turn.change(failures=0)
         event = TradingEvent.HEDGE_DONE
-    turn.change(trading=TRADING_MACHINE.next(turn.state.trading, event))
+    _tell_trading(turn, event)
+
+
+def _tell_trading(turn: Turn, event: TradingEvent) -> None:
+    before = turn.state.trading
+    after = TRADING_MACHINE.next(before, event)
+    if after is before:
+        return
+    turn.change(trading=after, trading_since_s=turn.at.wall_s)
+    if after is TradingState.SAFE:
+        turn.change(safe_cause=f"exec_fault: hedges failed {turn.state.failures} times", safe_clear_s=None)
 
 
 def _unused_number(state: State) -> int:
@@ -231,7 +244,7 @@ def withdraw(turn: Turn, event: HedgeEvent, reason: str) -> None:
     if not HEDGE_MACHINE.accepts(hedge, event):
         return
     step(turn, event)
-    turn.change_order(last_error=reason)
+    turn.change_order(last_error=reason, cancel_asked=True)
     turn.emit(CancelOrder(order.order_ref, order.order_id, reason))
 
 
@@ -241,7 +254,7 @@ def give_up(turn: Turn, reason: str) -> None:
     if order is None:
         return
     step(turn, HedgeEvent.TIMEOUT_WORKING_GIVE_UP)
-    turn.change_order(last_error=reason)
+    turn.change_order(last_error=reason, cancel_asked=True, gave_up=True)
     turn.emit(CancelOrder(order.order_ref, order.order_id, reason))
 
 
@@ -290,7 +303,9 @@ def acknowledged(turn: Turn) -> None:
         return
     if not order.acknowledged:
         turn.change_order(acknowledged=True)
-        turn.emit(RecordIntentState(turn.at, order.order_ref, IntentState.WORKING, ""))
+        # whyHeld "locate": the broker looks for shares to borrow.
+        reason = "locating" if order.why_held == "locate" else ""
+        turn.emit(RecordIntentState(turn.at, order.order_ref, IntentState.WORKING, reason))
     count_once(turn)
     step(turn, HedgeEvent.ACK_OK)
 

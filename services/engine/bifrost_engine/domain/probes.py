@@ -102,7 +102,7 @@ def _not_open(turn: Turn, order: OrderInFlight, completed: BrokerOrder | None) -
         orders.count_once(turn)
     if missing == 0.0 and completed is not None and completed.status in _ENDED:
         orders.record_view(turn, completed.status, completed.quantity - completed.filled, completed.avg_fill_price)
-        _gone(turn, "cancelled_by_broker" if not order.last_error else "cancelled")
+        _gone(turn, _ending(order))
         return
     if order.gone_s is None:
         turn.change_order(gone_s=turn.at.wall_s)
@@ -110,14 +110,21 @@ def _not_open(turn: Turn, order: OrderInFlight, completed: BrokerOrder | None) -
     if turn.at.wall_s - order.gone_s < SETTLED_S or missing is None:
         return
     if missing == 0.0:
-        nothing_seen = completed is None and order.filled == 0
-        _gone(turn, "never_sent" if nothing_seen else "cancelled")
+        seen = completed is not None or order.filled > 0 or order.acknowledged
+        _gone(turn, _ending(order) if seen else "never_sent")
     elif missing * order.intent.side.sign > 0 and abs(missing) <= order.remaining:
         _book_missing_fill(turn, order, abs(missing), completed)
 
 
+def _ending(order: OrderInFlight) -> str:
+    return "cancelled" if order.cancel_asked else "cancelled_by_broker"
+
+
 def _gone(turn: Turn, ending: str) -> None:
-    order = turn.change_order(ending=ending)
+    by_broker = ending == "cancelled_by_broker"
+    order = turn.change_order(ending=ending, failed=by_broker)
+    if by_broker:
+        turn.change(failures=turn.state.failures + 1)
     reason = order.last_error or ("no trace of it at the broker" if ending == "never_sent" else "no longer open")
     turn.change_order(last_error=reason)
     if ending != "never_sent":

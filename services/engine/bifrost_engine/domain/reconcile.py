@@ -14,6 +14,7 @@ from bifrost.contract import ContractKey
 from . import facts, legs, probes
 from .effects import RecordBaseline, RecordReconciliation, Severity
 from .events import BrokerTruth, PositionsReported
+from .leg_model import expired_delta
 from .machines.hedge import LIVE, HedgeState
 from .portfolio import Leg, ReleaseReason
 from .state import Difference
@@ -22,6 +23,8 @@ from .words import Execution, Mode, Origin, Side, Trigger
 
 #: Two comparisons that agree must lie this far apart, and no comparison counts sooner after an execution (wall s).
 AGREE_S = 5.0
+#: A leg that shrank, its quantity now, and the shares that its exercise or assignment delivers (signed).
+_Shrunk = tuple[Leg, float, float]
 #: An order of ours is under way: positions are moving and say nothing.
 _BUSY = LIVE | {HedgeState.SEND, HedgeState.RECOVER}
 
@@ -147,6 +150,9 @@ def _leg_differences(turn: Turn) -> tuple[Difference, ...]:
         position = legs.observed(turn, leg.key)
         if position is not None and position.multiplier != leg.multiplier:
             found.append(Difference(leg.key, leg.multiplier, position.multiplier, "multiplier"))
+        elif position is not None and position.con_id and leg.con_id and position.con_id != leg.con_id:
+            # A corporate action leaves another contract under the same name.
+            found.append(Difference(leg.key, leg.con_id, position.con_id, "contract id"))
     return tuple(found)
 
 
@@ -182,7 +188,7 @@ def _explain_exercise(turn: Turn, notes: list[dict[str, object]]) -> None:
     state = turn.state
     if state.external_shares is None or turn.at.market_s is None:
         return
-    shrunk: list[tuple[Leg, float, float]] = []
+    shrunk: list[_Shrunk] = []
     for leg in state.legs.values():
         now = legs.observed_quantity(turn, leg.key)
         if leg.managed and abs(now) < abs(leg.quantity) and now * leg.quantity >= 0:
@@ -192,14 +198,39 @@ def _explain_exercise(turn: Turn, notes: list[dict[str, object]]) -> None:
         return
     expected = state.live_ledger.position(state.stock) + state.external_shares
     moved = legs.observed_quantity(turn, state.stock) - expected
-    delivered = [entry for entry in shrunk if abs(moved - entry[2]) < 1e-9]
-    chosen = shrunk if abs(moved - sum(entry[2] for entry in shrunk)) < 1e-9 else delivered[:1]
+    chosen = _delivered(turn, shrunk, moved)
     day = datetime.fromtimestamp(turn.at.market_s, UTC).strftime("%Y%m%d")
     for leg, now, shares in chosen:
         if shares:
             _deliver(turn, leg, shares, day)
             legs.change_quantity(turn, leg, now, "exercised or assigned", price=0.0)
             notes.append({"contract_key": str(leg.key), "what": "exercise or assignment", "shares": shares})
+
+
+def _delivered(turn: Turn, shrunk: list[_Shrunk], moved: float) -> list[_Shrunk]:
+    """Those of the legs that shrank which the ``moved`` shares account for.
+
+    Calls and puts that go together without a share moving prove nothing: deliveries of both signs are believed only of
+    legs that have expired in the money. What expired out of the money delivers nothing.
+    """
+    able = [entry for entry in shrunk if not (_expired(turn, entry[0]) and not _in_the_money(turn, entry[0]))]
+    total = sum(entry[2] for entry in able)
+    one_sign = all(entry[2] * moved > 0 for entry in able)
+    if able and abs(moved - total) < 1e-9 and (one_sign or all(_expired(turn, entry[0]) for entry in able)):
+        return able
+    return [entry for entry in shrunk if moved and abs(moved - entry[2]) < 1e-9][:1]
+
+
+def _expired(turn: Turn, leg: Leg) -> bool:
+    moment_s = turn.rules.calendar.last_trading_moment_s(leg.key.expiry_date)
+    return turn.at.market_s is not None and turn.at.market_s >= moment_s
+
+
+def _in_the_money(turn: Turn, leg: Leg) -> bool:
+    """At the official last price of its expiry; a price that is not known excludes nothing."""
+    state = turn.state
+    price = state.portfolio.settled.get(leg.key.expiry) or state.book.last or state.book.mid
+    return price is None or expired_delta(leg.key, price) != 0.0
 
 
 def _deliver(turn: Turn, leg: Leg, shares: float, day: str) -> None:
@@ -227,7 +258,7 @@ def _explain_expiry(turn: Turn, notes: list[dict[str, object]]) -> None:
     for leg in tuple(turn.state.legs.values()):
         if not leg.managed or legs.observed_quantity(turn, leg.key) != 0.0:
             continue
-        if turn.at.market_s >= turn.rules.calendar.last_trading_moment_s(leg.key.expiry_date):
+        if _expired(turn, leg):
             legs.release(turn, leg, ReleaseReason.EXPIRED, "expired")
             notes.append({"contract_key": str(leg.key), "what": "expired", "quantity": leg.quantity})
 
@@ -267,7 +298,12 @@ def accept(turn: Turn, expected: dict[ContractKey, float], named_by: str) -> str
             return f"{key}: you expected {quantity:g}, the broker shows {legs.observed_quantity(turn, key):g}"
     for leg in tuple(turn.state.legs.values()):
         now = legs.observed_quantity(turn, leg.key)
-        if leg.managed and now != leg.quantity:
+        if not leg.managed:
+            continue
+        position = legs.observed(turn, leg.key)
+        if position is not None:
+            leg = legs.follow_contract(turn, leg, position)
+        if now != leg.quantity:
             legs.change_quantity(turn, leg, now, f"accepted by {named_by}")
     live = turn.state.live_ledger.position(turn.state.stock)
     _set_external(turn, legs.observed_quantity(turn, turn.state.stock) - live, "accepted", named_by)

@@ -102,6 +102,10 @@ class OrderInFlight:
     """Why the order ends, once that is known: a key of `INTENT_STATE_OF_ENDING`."""
     failed: bool = False
     """It ended otherwise than filled or cancelled by us: counts as a failed hedge."""
+    cancel_asked: bool = False
+    """We have asked for its cancel: a Cancelled that a probe finds is then our own doing."""
+    gave_up: bool = False
+    """It outlived its time: with nothing filled it counts as a failed hedge, though the cancel was ours."""
     probes: int = 0
     probe_s: float | None = None
     gone_s: float | None = None

@@ -287,6 +287,16 @@ def let_go(day: TradingDay, key: ContractKey, mark: float | None) -> TradingDay:
     return _with(day, key, position.joined(-position.quantity, mark))
 
 
+def change_multiplier(day: TradingDay, key: ContractKey, multiplier: float, mark: float | None) -> TradingDay:
+    """A corporate action: the position leaves at its mark under the old multiplier and comes back under the new one."""
+    position = day.positions.get(key)
+    if position is None:
+        return day
+    quantity = position.quantity
+    left = let_go(day, key, mark).positions[key]
+    return _with(day, key, replace(left, multiplier=multiplier).joined(quantity, mark))
+
+
 def assess_breaker(day: TradingDay, at: Times, config: Config) -> tuple[TradingDay, bool]:
     """Latch the breaker when the loss has stood for `breaker_confirm_s`. The second value is True when it latches now.
 
