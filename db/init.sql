@@ -1,6 +1,7 @@
 -- The whole schema of a Bifrost database. Plain SQL: any client can run it, and running it twice changes nothing.
 -- A database that already exists moves forward by db/migrations (`bifrost db refresh`); a test proves that both
--- ways end in the same schema. Market time: ts, exec_time, quote_ts, trading_days.*; every other time is wall time.
+-- ways end in the same schema. Market time: ts, exec_time, quote_ts, start_ts, end_ts, trading_days.*; every other time
+-- is wall time.
 
 SET client_min_messages = warning;
 SET lock_timeout = '5s';
@@ -380,6 +381,30 @@ CREATE TABLE IF NOT EXISTS trading_days (
     PRIMARY KEY (account, mode, trading_day)
 );
 
+-- Where the P&L came from, interval by interval: at most a minute, the night is one (engine.md section 5). The parts
+-- are dollars, a cost negative, and add up to total_usd; a day's are the sums, and trading_days.attribution has them.
+CREATE TABLE IF NOT EXISTS pnl_attribution (
+    account         text NOT NULL,
+    mode            text NOT NULL CHECK (mode IN ('paper', 'live')),
+    trading_day     date NOT NULL,
+    start_ts        timestamptz NOT NULL,
+    end_ts          timestamptz NOT NULL,
+    spot_start      double precision NOT NULL,
+    spot_end        double precision NOT NULL,
+    delta_usd       double precision NOT NULL,
+    gamma_usd       double precision NOT NULL,
+    theta_usd       double precision NOT NULL,
+    vega_usd        double precision NOT NULL,
+    slippage_usd    double precision NOT NULL,
+    commissions_usd double precision NOT NULL,
+    dividends_usd   double precision NOT NULL,
+    residual_usd    double precision NOT NULL,
+    total_usd       double precision NOT NULL,
+    seq             bigint NOT NULL DEFAULT 0,
+    updated_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (account, mode, trading_day, start_ts)
+);
+
 CREATE TABLE IF NOT EXISTS decisions (
     id           bigserial PRIMARY KEY,
     ts           timestamptz,
@@ -564,7 +589,7 @@ BEGIN
     FOREACH table_name IN ARRAY ARRAY['status_current', 'status_history', 'operations', 'daemon_control',
         'daemon_run_status', 'daemon_heartbeat', 'accounts', 'account_positions', 'order_intents', 'orders',
         'executions', 'execution_costs', 'managed_legs', 'external_baseline', 'trading_days', 'decisions',
-        'decision_counts', 'reconciliations', 'alerts'] LOOP
+        'decision_counts', 'pnl_attribution', 'reconciliations', 'alerts'] LOOP
         EXECUTE format('CREATE OR REPLACE TRIGGER check_epoch AFTER INSERT OR UPDATE OR DELETE ON %I '
                        'FOR EACH STATEMENT EXECUTE FUNCTION bifrost_check_epoch()', table_name);
     END LOOP;
@@ -604,6 +629,8 @@ BEGIN
     END IF;
     DELETE FROM status_history WHERE written_at < now() - make_interval(days => history_days);
     GET DIAGNOSTICS step = ROW_COUNT; removed := removed + step;
+    DELETE FROM pnl_attribution WHERE updated_at < now() - make_interval(days => history_days);
+    GET DIAGNOSTICS step = ROW_COUNT; removed := removed + step;
     DELETE FROM decisions WHERE written_at < now() - make_interval(days => decisions_days);
     GET DIAGNOSTICS step = ROW_COUNT; removed := removed + step;
     DELETE FROM decision_counts WHERE updated_at < now() - make_interval(days => decisions_days);
@@ -618,7 +645,7 @@ GRANT USAGE ON SCHEMA public TO bifrost_engine, bifrost_pricer, bifrost_monitor;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO bifrost_engine, bifrost_monitor;
 
 GRANT INSERT, UPDATE ON status_current, daemon_heartbeat, accounts, order_intents, orders, managed_legs,
-    external_baseline, trading_days, decision_counts, engine_instances TO bifrost_engine;
+    external_baseline, trading_days, pnl_attribution, decision_counts, engine_instances TO bifrost_engine;
 GRANT INSERT, UPDATE, DELETE ON account_positions TO bifrost_engine;
 GRANT DELETE ON engine_instances TO bifrost_engine;
 GRANT INSERT ON status_history, operations, executions, execution_costs, decisions, reconciliations, alerts
@@ -637,4 +664,5 @@ GRANT USAGE ON SEQUENCE daemon_control_id_seq TO bifrost_monitor;
 GRANT UPDATE ON daemon_run_status TO bifrost_monitor;
 GRANT INSERT, UPDATE ON settings TO bifrost_monitor;
 
-INSERT INTO schema_migrations (version, name) VALUES (1, 'source_tables'), (2, 'desk') ON CONFLICT DO NOTHING;
+INSERT INTO schema_migrations (version, name) VALUES (1, 'source_tables'), (2, 'desk'), (3, 'pnl_attribution')
+    ON CONFLICT DO NOTHING;

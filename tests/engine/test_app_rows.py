@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from datetime import date
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from bifrost_engine.app.recorder import RecordKeeper
 from bifrost_engine.app.rows import Book, plain
 from bifrost_engine.domain import effects as fx
 from bifrost_engine.domain import events as ev
+from bifrost_engine.domain.attribution import Interval, Parts
 from bifrost_engine.domain.words import (
     DeltaState,
     Dimensions,
@@ -64,6 +66,12 @@ EFFECTS: list[tuple[str, fx.RecorderEffect]] = [
     ),
     ("decision_counts", fx.RecordCounts(AT.market_s or 0.0, {"cooldown": 4})),
     ("trading_days", fx.RecordTradingDay({"trading_day": "2026-05-07", "hedge_count": 1, "last_hedge": {"spot": 1.0}})),
+    (
+        "pnl_attribution",
+        fx.RecordAttribution(
+            date(2026, 5, 7), Interval(AT.market_s or 0.0, AT.wall_s, 140.0, 140.5, Parts(5.0, 1.0, -0.1))
+        ),
+    ),
     (
         "managed_legs",
         fx.RecordLeg({"contract_key": str(STOCK), "quantity": 1.0, "multiplier": 100.0, "adopted_at": "2026-05-07",

@@ -22,6 +22,7 @@ from bifrost.db.live_rows import (
     write_heartbeat,
 )
 from bifrost.db.queries import accounts, operations, status
+from bifrost.db.queries.attribution import PnlParts
 from bifrost.db.records import SeqCounter, apply_record, epoch_of, record_for, reserve_decision_seqs, write, write_all
 from bifrost.db.spool import decode, encode
 from bifrost.db.tables import TABLES
@@ -127,6 +128,9 @@ def test_every_table_takes_a_record_directly_and_from_a_file(database: Database,
             "observed_at": now,
         },
         "trading_days": key | {"trading_day": now.date(), "hedge_count": 3, "last_hedge": {"spot": 140.0}},
+        "pnl_attribution": key
+        | {"trading_day": now.date(), "start_ts": now, "end_ts": now, "spot_start": 140.0, "spot_end": 140.1}
+        | {f"{part}_usd": 1.5 for part in PnlParts.__slots__},
         "decision_counts": key | {"minute": now, "reason": "cooldown", "count": 17},
     }
     assert set(rows) == set(TABLES)

@@ -16,6 +16,7 @@ ENGINE_UPSERTS = {
     "managed_legs",
     "external_baseline",
     "trading_days",
+    "pnl_attribution",
     "decision_counts",
     "engine_instances",
     "account_positions",

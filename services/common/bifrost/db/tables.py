@@ -148,5 +148,12 @@ TABLES: dict[str, TableRule] = {
         "breaker_at breaker_reason breaker_reset_at hold hold_since hold_reason last_hedge attribution",
         json="day_start_marks last_marks last_hedge attribution",
     ),
+    "pnl_attribution": _keyed(
+        "account mode trading_day start_ts",
+        "end_ts spot_start spot_end delta_usd gamma_usd theta_usd vega_usd slippage_usd commissions_usd dividends_usd "
+        "residual_usd total_usd",
+        "end_ts spot_start spot_end delta_usd gamma_usd theta_usd vega_usd slippage_usd commissions_usd dividends_usd "
+        "residual_usd total_usd",
+    ),
     "decision_counts": _keyed("account mode minute reason", "count", "count"),
 }

@@ -13,6 +13,7 @@ from bifrost_engine.domain.effects import (
     Alert,
     FinishCommand,
     PersistIntent,
+    RecordAttribution,
     RecordBaseline,
     RecordCost,
     RecordCounts,
@@ -141,6 +142,8 @@ class RecordKeeper:
                     self._store.put("decision_counts", row)
             case RecordTradingDay():
                 self._store.put("trading_days", rows.trading_day(book, effect))
+            case RecordAttribution():
+                self._store.put("pnl_attribution", rows.attribution(book, effect))
             case RecordLeg():
                 self._store.put("managed_legs", rows.leg(book, effect))
             case RecordBaseline():

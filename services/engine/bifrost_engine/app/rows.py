@@ -12,6 +12,7 @@ from bifrost_engine.domain.effects import (
     Alert,
     OperationType,
     PersistIntent,
+    RecordAttribution,
     RecordBaseline,
     RecordCost,
     RecordCounts,
@@ -248,6 +249,20 @@ def counts(book: Book, effect: RecordCounts) -> list[Row]:
 
 def trading_day(book: Book, effect: RecordTradingDay) -> Row:
     return {"account": book.account, "mode": str(book.mode), **plain(effect.row)}
+
+
+def attribution(book: Book, effect: RecordAttribution) -> Row:
+    interval = effect.interval
+    return {
+        "account": book.account,
+        "mode": str(book.mode),
+        "trading_day": effect.trading_day.isoformat(),
+        "start_ts": iso(interval.start_s),
+        "end_ts": iso(interval.end_s),
+        "spot_start": interval.spot_start,
+        "spot_end": interval.spot_end,
+        **{f"{part}_usd": dollars for part, dollars in interval.parts.as_row().items()},
+    }
 
 
 def leg(book: Book, effect: RecordLeg) -> Row:

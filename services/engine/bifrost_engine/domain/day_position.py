@@ -69,6 +69,10 @@ class DayPosition:
         """The same quantity at the start of the next day: its last good mark is where the day begins."""
         return DayPosition(self.multiplier, self.quantity, self.mark, self.quantity, self.mark, 0.0, self.mark)
 
+    def unmarked(self) -> DayPosition:
+        """The same quantity on a day that begins with its first good mark."""
+        return DayPosition(self.multiplier, self.quantity, quantity=self.quantity)
+
     def restarted(self) -> DayPosition:
         """As the day began: its trades are about to be worked in again."""
         return replace(self, quantity=self.start_quantity, basis=self.start_mark, realized_usd=0.0)

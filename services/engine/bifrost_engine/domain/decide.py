@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from . import commands, evaluate, facts, flatten, legs, market, orders, reconcile, timeouts
+from . import commands, daybook, evaluate, facts, flatten, legs, market, orders, reconcile, timeouts
 from .effects import Effect, RequestLine, Severity
 from .evaluate import Evaluation
 from .events import (
@@ -69,6 +69,7 @@ def decide(state: State, event: Event, rules: Rules) -> Step:
         The configuration in force and the calendar.
     """
     turn = Turn(state, event.at, rules)
+    daybook.begin(turn)
     _FOLD[type(event)](turn, event)
     _look_at_time(turn)
     evaluation = evaluate.evaluate(turn)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 
 from bifrost.contract import ContractKey
 
+from .attribution import Interval
 from .words import Dimensions, Execution, IntentState, OrderIntent, OrderType, Side, Times, Trigger
 
 
@@ -181,6 +183,14 @@ class RecordTradingDay:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordAttribution:
+    """Where the P&L of one interval came from; recorded again under the same start it takes the place of the first."""
+
+    trading_day: date
+    interval: Interval
+
+
+@dataclass(frozen=True, slots=True)
 class RecordLeg:
     """A managed leg as it stands; keys are the columns of `managed_legs`."""
 
@@ -231,7 +241,7 @@ class ReserveSequence:
 BrokerEffect = PlaceOrder | ModifyOrder | CancelOrder | FetchTruth | RequestLine | FetchAccounts
 RecorderEffect = (
     PersistIntent | RecordOperation | RecordIntentState | RecordOrder | RecordExecution | RecordCost | RecordHistory
-    | RecordDecision | RecordCounts | RecordTradingDay | RecordLeg | RecordBaseline | RecordReconciliation | Alert
-    | FinishCommand | ReserveSequence
+    | RecordDecision | RecordCounts | RecordTradingDay | RecordAttribution | RecordLeg | RecordBaseline
+    | RecordReconciliation | Alert | FinishCommand | ReserveSequence
 )  # fmt: skip
 Effect = BrokerEffect | RecorderEffect

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from . import flatten, freshness, gates, legs, look, market, marks, orders, portfolio, reconcile
+from . import daybook, flatten, freshness, gates, legs, look, market, marks, orders, portfolio, reconcile
 from . import trading_day as days
 from .dimensions import classify
 from .effects import RecordCounts, RecordDecision, RecordHistory, RecordTradingDay, Severity
@@ -57,7 +57,6 @@ def evaluate(turn: Turn) -> Evaluation | None:
     """Evaluate once. None while market time is unknown: then nothing is decided (contracts.md, "clock")."""
     if turn.at.market_s is None:
         return None
-    _roll(turn)
     session = session_view(turn.at.market_s, turn.rules.calendar)
     exposure = _exposure(turn)
     stale = freshness.staleness(
@@ -68,7 +67,7 @@ def evaluate(turn: Turn) -> Evaluation | None:
         [leg.key for leg in legs.managed(turn)],
         turn.state.account,
     )
-    _risk(turn, session, stale)
+    _risk(turn, exposure, session, stale)
     dimensions = _classify(turn, exposure, session, stale)
     _remember_hedge(turn, exposure)
     view = look.view_of(turn, exposure, dimensions, session, stale)
@@ -83,20 +82,6 @@ def evaluate(turn: Turn) -> Evaluation | None:
     return Evaluation(view, results, outcome, reason)
 
 
-def _roll(turn: Turn) -> None:
-    known, notes = days.without_future_hedge(turn.state.day, turn.at)
-    if notes:
-        turn.change(day=known)
-        turn.alert(Severity.WARNING, "clock_regression", notes[0])
-    state = turn.state
-    day = days.roll(state.day, turn.at, turn.rules.config, turn.rules.calendar, state.stock)
-    if day.day != state.day.day:
-        turn.change(day=day)
-        turn.emit(RecordTradingDay(day.as_row()))
-    elif day is not state.day:
-        turn.change(day=day)
-
-
 def _exposure(turn: Turn) -> Exposure:
     state, rules = turn.state, turn.rules
     shares = reconcile.shares_in_scope(turn)
@@ -109,14 +94,13 @@ def _exposure(turn: Turn) -> Exposure:
     return exposure
 
 
-def _risk(turn: Turn, session: SessionView, stale: str) -> None:
+def _risk(turn: Turn, exposure: Exposure, session: SessionView, stale: str) -> None:
     """Mark the day to market where marks are good, and let the breaker see it."""
     state, config = turn.state, turn.rules.config
     keys = [state.stock, *(leg.key for leg in legs.managed(turn))]
-    good = marks.good_marks(state.book, keys, config, session, stale)
-    day = days.mark_to_market(state.day, good) if good else state.day
-    day, latched = days.assess_breaker(day, turn.at, config)
-    if day is not state.day:
+    daybook.mark(turn, exposure, marks.good_marks(state.book, keys, config, session, stale))
+    day, latched = days.assess_breaker(turn.state.day, turn.at, config)
+    if day is not turn.state.day:
         turn.change(day=day)
     if latched:
         turn.emit(RecordTradingDay(day.as_row()))

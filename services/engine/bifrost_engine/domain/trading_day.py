@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from bifrost.calendar import TradingCalendar
 from bifrost.config import Config
 from bifrost.contract import ContractKey, parse_contract_key
 
+from . import attribution as attributions
+from .attribution import Attribution, Booked
 from .day_position import DayPosition
 from .ledger import Ledger
 from .limits import above, at_least
@@ -49,6 +51,13 @@ class TradingDay:
     hold_market_s: float | None = None
     hold_reason: str = ""
     last_hedge: LastHedge | None = None
+    traded_shares: float = 0.0
+    """Signed sum of the day's own executions in the stock, deliveries included."""
+    traded_usd: float = 0.0
+    """Those shares at the mids at which their orders were decided."""
+    slippage_usd: float = 0.0
+    """Σ q·(mid at decision − fill) of the day's orders: negative is a cost."""
+    attribution: Attribution = field(default_factory=Attribution)
 
     @property
     def realized_usd(self) -> float:
@@ -69,6 +78,19 @@ class TradingDay:
     def breaker_latched(self) -> bool:
         """The daily-loss breaker has tripped and nobody has reset it."""
         return self.breaker_market_s is not None and self.breaker_reset_market_s is None
+
+    @property
+    def booked(self) -> Booked:
+        """What the attribution of the day's P&L is built on."""
+        return Booked(
+            self.daily_pnl_usd,
+            self.commissions_usd,
+            self.dividends_usd,
+            self.slippage_usd,
+            self.traded_shares,
+            self.traded_usd,
+            sum(position.quantity for key, position in self.positions.items() if key.is_stock),
+        )
 
     def as_row(self) -> dict[str, object]:
         """Columns of `trading_days`: times as aware UTC datetimes, marks as mappings ready for JSON."""
@@ -91,6 +113,7 @@ class TradingDay:
             "hold_since": moment_of(self.hold_market_s),
             "hold_reason": self.hold_reason or None,
             "last_hedge": _hedge_row(self.last_hedge),
+            "attribution": self.attribution.as_row(self.booked),
         }
 
     def _start_marks(self) -> dict[str, object]:
@@ -157,6 +180,7 @@ def from_row(row: Mapping[str, Any], at: Times) -> tuple[TradingDay, tuple[str, 
         hold_market_s=epoch_of(row.get("hold_since")),
         hold_reason=row.get("hold_reason") or "",
         last_hedge=LastHedge(**last) if last else None,
+        attribution=attributions.from_row(row.get("attribution")),
     )
     return without_future_hedge(day, at)
 
@@ -188,11 +212,31 @@ def replay_own(
             commissions += costs.get(execution.exec_id, 0.0)
     for key in totals.keys() & day.positions.keys():
         day = _with(day, key, day.positions[key].restarted())
+    day = replace(day, traded_shares=0.0, traded_usd=0.0, slippage_usd=0.0)
     for execution in today:
-        day = trade(day, execution.key, execution.signed_quantity, execution.price, execution.multiplier)
+        day = _executed(day, execution)
     for key, total in totals.items():
         day = align(day, key, total, multipliers[key])
     return replace(day, commissions_usd=commissions) if today else day
+
+
+def _executed(day: TradingDay, execution: Execution) -> TradingDay:
+    """A trade at its price, measured from the mid at which it was decided: the difference is slippage.
+
+    Shares that an exercise delivers had no decision: they count from the mid of their delivery, and what the strike
+    differs from it stands against the value of the leg that went.
+    """
+    shares = execution.signed_quantity
+    day = trade(day, execution.key, shares, execution.price, execution.multiplier)
+    if not execution.key.is_stock:
+        return day
+    mid = execution.mid_at_decision if execution.mid_at_decision is not None else execution.price
+    return replace(
+        day,
+        traded_shares=day.traded_shares + shares,
+        traded_usd=day.traded_usd + shares * mid,
+        slippage_usd=day.slippage_usd + (shares * (mid - execution.price) if execution.order_ref else 0.0),
+    )
 
 
 def align(day: TradingDay, key: ContractKey, quantity: float, multiplier: float) -> TradingDay:
@@ -213,7 +257,11 @@ def roll(day: TradingDay, at: Times, config: Config, calendar: TradingCalendar, 
         return replace(day, day=today, partial_day=True)
     if today <= day.day:
         return day
-    positions = {key: position.next_day() for key, position in day.positions.items() if not position.flat}
+    held = {key: position for key, position in day.positions.items() if not position.flat}
+    # Marks of an earlier day than the last trading day say nothing about where today began: an engine that was away
+    # for days starts today's P&L at the first good marks.
+    away = day.day < _trading_day_before(today, calendar)
+    positions = {key: position.unmarked() if away else position.next_day() for key, position in held.items()}
     shares = positions[stock].quantity if stock in positions else 0.0
     return TradingDay(
         account=day.account,
@@ -221,12 +269,17 @@ def roll(day: TradingDay, at: Times, config: Config, calendar: TradingCalendar, 
         day=today,
         positions=positions,
         partial_day=any(position.mark is None for position in positions.values()),
-        dividends_usd=shares * _dividends_between(day.day, today, config),
+        dividends_usd=0.0 if away else shares * _dividends_between(day.day, today, config),
         hold=day.hold,
         hold_market_s=day.hold_market_s,
         hold_reason=day.hold_reason,
         last_hedge=day.last_hedge,
+        attribution=Attribution() if away else attributions.next_day(day.attribution),
     )
+
+
+def _trading_day_before(today: date, calendar: TradingCalendar) -> date:
+    return today - timedelta(days=1) if calendar.always_open else calendar.previous_session(today).day
 
 
 def _dividends_between(before: date, today: date, config: Config) -> float:
@@ -235,7 +288,11 @@ def _dividends_between(before: date, today: date, config: Config) -> float:
 
 
 def _with(day: TradingDay, key: ContractKey, position: DayPosition) -> TradingDay:
-    return replace(day, positions={**day.positions, key: position})
+    attribution = day.attribution
+    if key.is_option and not attribution.changed:
+        # A leg comes, goes or changes: the greeks at the start of the interval are no longer those of the book.
+        attribution = replace(attribution, changed=True)
+    return replace(day, positions={**day.positions, key: position}, attribution=attribution)
 
 
 def mark_to_market(day: TradingDay, marks: Marks) -> TradingDay:
@@ -262,7 +319,7 @@ def book_fill(
         return replay_own(day, after.counted(), after.commissions, calendar)
     if execution.exec_id in after.superseded:
         return day
-    return trade(day, execution.key, execution.signed_quantity, execution.price, execution.multiplier)
+    return _executed(day, execution)
 
 
 def add_commission(day: TradingDay, commission_usd: float) -> TradingDay:
