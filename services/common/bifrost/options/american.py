@@ -1,108 +1,128 @@
-"""The early-exercise premium of American options, on Leisen–Reimer trees, many options at a time.
+"""The early-exercise premium of American options without discrete dividends, a whole book at a time.
 
-The tree (D. Leisen and M. Reimer, "Binomial models for option valuation – examining and improving convergence", 1996)
-prices the American and the European option alike; only their difference is used and added to the closed European
-formula, so that the tree's own error cancels. Discrete dividends follow the escrowed model: the risky part of spot is
-spot less the present value of the dividends until expiry, which exercise gives back.
+The premium is the integral of what exercise earns below the critical price: interest on the strike less the yield on
+the asset (I. Kim, "The analytic valuation of American options", Review of Financial Studies 3, 1990; for calls with
+signs exchanged). With the boundary known (boundary.py) price, delta, gamma and vega come from one pass over the
+quadrature points; spot moves cost no new boundary. Within 1e-5 of spot of QuantLib's most accurate engine (tests).
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .normal import Floats
+from .boundary import HIGHEST_VOL, LONGEST_YEARS, LOWEST_VOL, boundary, horizon_of, legendre
+from .normal import INV_SQRT_2PI, Floats, cdf
 
 Flags = NDArray[np.bool_]
 
-STEPS = 101
-"""Odd, as Leisen and Reimer need it; the premium's error is below 1e-4 of spot (tests against QuantLib)."""
+_POINTS = 24
+_LEAST_RATE = 1e-6
+_RATE_STEP = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
-class Lattice:
-    """Options to be priced together; arrays of one length.
+class Premium:
+    """American less European figures, one element a leg; units as `Greeks`.
 
-    ``risky`` is spot without the dividends still to come; ``dividends`` are pairs of years from now and dollars.
+    ``now`` says which legs are worth more exercised: their figures here mean nothing.
     """
 
-    risky: Floats
-    strike: Floats
-    t_years: Floats
-    rate: Floats
-    dividend_yield: float
-    vol: Floats
-    sign: Floats
-    dividends: tuple[tuple[float, float], ...] = ()
+    price: Floats
+    delta: Floats
+    gamma: Floats
+    vega: Floats
+    theta_year: Floats
+    rho: Floats
+    now: Flags
+
+    @property
+    def figures(self) -> tuple[Floats, ...]:
+        """In the order of `Greeks`."""
+        return (self.price, self.delta, self.gamma, self.vega, self.theta_year, self.rho)
 
 
-def escrow(t_years: Floats, rate: Floats, dividends: tuple[tuple[float, float], ...], at_years: Floats) -> Floats:
-    """Present value at ``at_years`` of the dividends after it and up to expiry, in dollars."""
-    total = np.zeros_like(at_years)
-    for when, amount in dividends:
-        alive = (when > at_years) & (when <= t_years)
-        total += np.where(alive, amount * np.exp(-rate * (when - at_years)), 0.0)
-    return total
+def _points() -> tuple[Floats, Floats]:
+    y, weight = legendre(_POINTS)
+    return y * y * (3.0 - 2.0 * y), weight * 6.0 * y * (1.0 - y)
 
 
-def premium(lattice: Lattice, steps: int = STEPS) -> tuple[Floats, Flags]:
-    """American less European value of each option in dollars, never negative, and whether it is exercised now."""
-    up, down, p_up, discount = _moves(lattice, steps)
-    # Axis 0 is the node, so that slices stay contiguous; the sign is carried along, so that one subtraction pays.
-    nodes = np.arange(steps + 1, dtype=np.float64)[:, None]
-    price = lattice.sign * lattice.risky * np.exp(nodes * np.log(up) + (steps - nodes) * np.log(down))
-    owed = lattice.sign * lattice.strike
-    american = np.maximum(price - owed, 0.0)
-    european = discount**steps * (_binomial(p_up, steps, nodes) * american).sum(axis=0)
-    rise, fall = discount * p_up, discount * (1.0 - p_up)
-    now: Flags = np.zeros(lattice.strike.shape, dtype=np.bool_)
-    for level in range(steps - 1, -1, -1):
-        price = price[:-1] / down
-        american = rise * american[1:] + fall * american[:-1]
-        gain = price - owed
-        if lattice.dividends:
-            at_years = level * lattice.t_years / steps
-            gain += lattice.sign * escrow(lattice.t_years, lattice.rate, lattice.dividends, at_years)
-        if level == 0:
-            now = gain[0] >= american[0]
-        np.maximum(american, gain, out=american)
-    return np.maximum(american[0] - european, 0.0), now
+def reaches(call: bool, rate: float, dividend_yield: float) -> bool:
+    """Whether there is one boundary at these rates; with negative ones there may be two, which the tree prices."""
+    earned, paid = (dividend_yield, rate) if call else (rate, dividend_yield)
+    return earned >= _LEAST_RATE and paid >= 0.0
 
 
-@lru_cache(maxsize=8)
-def _log_ways(steps: int) -> Floats:
-    """Logarithm of the number of paths to each node of the last level."""
-    ways = [math.lgamma(steps + 1) - math.lgamma(j + 1) - math.lgamma(steps - j + 1) for j in range(steps + 1)]
-    return np.array(ways)[:, None]
-
-
-def _binomial(p_up: Floats, steps: int, nodes: Floats) -> Floats:
-    """Probability of each node of the last level."""
-    result: Floats = np.exp(_log_ways(steps) + nodes * np.log(p_up) + (steps - nodes) * np.log1p(-p_up))
+def within(t_years: Floats, vol: Floats) -> Flags:
+    """Which legs lie inside the times and volatilities that boundaries are solved for."""
+    result: Flags = (t_years <= LONGEST_YEARS) & (vol >= LOWEST_VOL) & (vol <= HIGHEST_VOL)
     return result
 
 
-def _moves(lattice: Lattice, steps: int) -> tuple[Floats, Floats, Floats, Floats]:
-    """Factors up and down, the probability of up and the discount of one step, by the Peizer–Pratt inversion."""
-    t_years, vol = lattice.t_years, lattice.vol
-    drift = lattice.rate - lattice.dividend_yield
-    spread = vol * np.sqrt(t_years)
-    d1 = (np.log(lattice.risky / lattice.strike) + (drift + 0.5 * vol * vol) * t_years) / spread
-    p_asset, p_cash = _peizer_pratt(d1, steps), _peizer_pratt(d1 - spread, steps)
-    growth = np.exp(drift * t_years / steps)
-    discount = np.exp(-lattice.rate * t_years / steps)
-    up = growth * p_asset / p_cash
-    down = (growth - p_cash * up) / (1.0 - p_cash)
-    return up, down, p_cash, discount
+def premium(spot: float, strike: Floats, t_years: Floats, rate: float, q: float, vol: Floats, sign: Floats) -> Premium:
+    """The premium of legs that `reaches` and `within` allow; arrays of one length, ``sign`` +1 for calls."""
+    x, weight = _points()
+    before = np.sqrt(1.0 - x * x)
+    critical, shift, now = _critical(spot, strike, t_years, rate, q, vol, sign, before)
+    years = t_years[:, None]
+    since = years * (x * x)
+    vols, side = vol[:, None], sign[:, None]
+    spread = vols * np.sqrt(years) * x
+    d2 = (math.log(spot) - critical + (rate - q) * since) / spread - 0.5 * spread
+    d1 = d2 + spread
+    elapsed = 2.0 * years * (x * weight)
+    cash = elapsed * np.exp(-rate * since)
+    # S·exp(−q·v)·φ(d1) = B·exp(−r·v)·φ(d2): one density serves both halves.
+    density = cash * np.exp(-0.5 * d2 * d2) * INV_SQRT_2PI
+    cash *= cdf(side * d2)
+    yielded = q * np.exp(critical) if q else np.zeros_like(critical)
+    gain = yielded - rate * strike[:, None]
+    slope = gain * density / spread
+    price = -sign * rate * strike * cash.sum(axis=1)
+    delta = slope.sum(axis=1) / spot
+    gamma = (yielded * density / spread - slope * (1.0 + d2 / spread)).sum(axis=1) / (spot * spot)
+    # By volatility at a fixed boundary, and by the boundary's own move.
+    vega = -(density * (gain * d2 - rate * strike[:, None] * spread)).sum(axis=1) / vol - (slope * shift).sum(axis=1)
+    if q:
+        asset = sign * (q * elapsed * np.exp(-q * since) * cdf(side * d1)).sum(axis=1)
+        price += spot * asset
+        delta += asset
+    # Theta from the pricing equation, which European and American value obey alike while the option is held.
+    theta = rate * price - (rate - q) * spot * delta - 0.5 * (vol * spot) ** 2 * gamma
+    if q:
+        raised, _, _ = _critical(spot, strike, t_years, rate + _RATE_STEP, q, vol, sign, before)
+        moved = (slope * (since - (raised - critical) / _RATE_STEP)).sum(axis=1)
+        rho = moved - sign * strike * (cash * (1.0 - rate * since)).sum(axis=1)
+    else:
+        # Value over strike depends on rate·T and volatility²·T alone, so that rho follows from theta and vega.
+        rho = -(t_years * theta + 0.5 * vol * vega) / rate
+    return Premium(price, delta, gamma, vega, theta, rho, now)
 
 
-def _peizer_pratt(z: Floats, steps: int) -> Floats:
-    # Far from the money the inversion reaches 0 or 1 and the tree degenerates; 1e-12 keeps its factors finite.
-    x = z / (steps + 1.0 / 3.0 + 0.1 / (steps + 1.0))
-    half = np.sqrt(0.25 - 0.25 * np.exp(-x * x * (steps + 1.0 / 6.0)))
-    result: Floats = np.clip(0.5 + np.sign(z) * half, 1e-12, 1.0 - 1e-12)
-    return result
+def _critical(
+    spot: float, strike: Floats, t_years: Floats, rate: float, q: float, vol: Floats, sign: Floats, before: Floats
+) -> tuple[Floats, Floats, Flags]:
+    """Logarithm of the critical price at the quadrature points, its derivative by volatility, and who exercises now.
+
+    ``before`` is the root of the share of the time to expiry that is left at each point.
+    """
+    shape = (strike.size, before.size)
+    critical, shift = np.empty(shape), np.empty(shape)
+    at_once = np.empty(strike.shape)
+    marks = np.append(before, 1.0)
+    for side in (1.0, -1.0):
+        earned, paid = (q, rate) if side > 0 else (rate, q)
+        of_side = sign == side
+        for years in np.unique(t_years[of_side]).tolist():
+            legs = np.flatnonzero(of_side & (t_years == years))
+            curve = boundary(earned, paid, horizon_of(years))
+            level, change = curve.read(vol[legs], math.sqrt(years) * marks)
+            critical[legs], shift[legs] = -side * level[:, :-1], -side * change[:, :-1]
+            at_once[legs] = -side * level[:, -1]
+    log_strike = np.log(strike)
+    now: Flags = sign * (math.log(spot) - log_strike - at_once) >= 0.0
+    critical += log_strike[:, None]
+    return critical, shift, now

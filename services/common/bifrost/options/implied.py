@@ -7,14 +7,18 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .american import Lattice, escrow, premium
+from . import american as integral
 from .errors import NoImpliedVolatility
 from .european import european_price, european_vega
 from .model import Dividends, exercise_matters, intrinsic_value, option_greeks
+from .tree import Lattice, escrow, premium
 
 LOWEST_VOL, HIGHEST_VOL = 1e-4, 5.0
 _TOLERANCE = 1e-11
 _MAX_STEPS = 100
+#: Vega over spot below which a price in double precision does not tell the volatility to eight digits.
+LEAST_VEGA = 1e-7
+ValueAndSlope = Callable[[float], tuple[float, float]]
 
 
 def implied_volatility(
@@ -33,7 +37,8 @@ def implied_volatility(
     Raises
     ------
     NoImpliedVolatility
-        No volatility from 0.0001 to 5 reproduces the price (below what exercise pays, or above what any pays).
+        No volatility from 0.0001 to 5 reproduces the price (below what exercise pays, or above what any pays), or
+        the price hardly depends on it (vega below 1e-7 of spot): then any answer would be an accident of rounding.
     ModelError
         Another input is outside its range.
     """
@@ -46,8 +51,16 @@ def implied_volatility(
         raise NoImpliedVolatility(
             f"price {price:g} of {right} {strike:g} is not above its exercise value {intrinsic:g}"
         )
-    value, slope = _functions(spot, strike, t_years, rate, dividend_yield, right, american, dividends)
-    return _solve(price, value, slope, f"{right} {strike:g} at spot {spot:g}, {t_years:g} years")
+    what = f"{right} {strike:g} at spot {spot:g}, {t_years:g} years"
+    value, bounds = _functions(spot, strike, t_years, rate, dividend_yield, right, american, dividends)
+    _check_reach(price, bounds, value, what)
+    vol = _solve(price, value, what)
+    least, vega = LEAST_VEGA * max(spot, strike), value(vol)[1]
+    if not vega >= least:
+        raise NoImpliedVolatility(
+            f"price {price:g} of {what} does not show the volatility: vega {vega:.1e} there, it must be {least:.1e}"
+        )
+    return vol
 
 
 def _functions(
@@ -59,52 +72,76 @@ def _functions(
     right: str,
     american: bool,
     dividends: Dividends,
-) -> tuple[Callable[[float], float], Callable[[float], float]]:
-    """Value and (European) vega as functions of volatility."""
+) -> tuple[ValueAndSlope, ValueAndSlope]:
+    """Value and vega as a function of volatility, and the same quickly at the ends of the range, not above the value.
+
+    At the lowest volatility an option is worth its exercise value now or the European one; at the highest early
+    exercise adds next to nothing.
+    """
     call = right == "C"
     paid = tuple((when, amount) for when, amount in dividends if 0 < when <= t_years and amount > 0)
     years, rates = np.array([float(t_years)]), np.array([float(rate)])
     risky = spot - float(escrow(years, rates, paid, np.zeros(1))[0])
 
-    def slope(vol: float) -> float:
-        return european_vega(risky, strike, t_years, rate, q, vol)
-
-    def european(vol: float) -> float:
-        return european_price(risky, strike, t_years, rate, q, vol, call)
+    def european(vol: float) -> tuple[float, float]:
+        price = european_price(risky, strike, t_years, rate, q, vol, call)
+        return price, european_vega(risky, strike, t_years, rate, q, vol)
 
     if not (american and exercise_matters(call, rate, q, paid)):
-        return european, slope
+        return european, european
     intrinsic = intrinsic_value(spot, strike, right)
-
     lone_spot, lone_strike, side = np.array([risky]), np.array([float(strike)]), np.array([1.0 if call else -1.0])
 
-    def with_exercise(vol: float) -> float:
-        lattice = Lattice(lone_spot, lone_strike, years, rates, q, np.array([vol]), side, paid)
-        extra, exercised = premium(lattice)
-        base = european(vol)
+    def by_integral(vol: float) -> tuple[float, float]:
+        base, vega = european(vol)
+        extra = integral.premium(spot, lone_strike, years, rate, q, np.array([vol]), side)
+        if extra.now[0] and intrinsic >= base:
+            return intrinsic, 0.0
+        return max(base + float(extra.price[0]), intrinsic), vega + float(extra.vega[0])
+
+    def by_tree(vol: float) -> tuple[float, float]:
+        base, vega = european(vol)
+        step = min(1e-3, 0.1 * vol)
+        vols = np.array([vol, vol + step, vol - step])
+        spots, strikes, times, yearly, sides = (
+            np.repeat(one, 3) for one in (lone_spot, lone_strike, years, rates, side)
+        )
+        extra, exercised = premium(Lattice(spots, strikes, times, yearly, q, vols, sides, paid))
         if exercised[0] and intrinsic >= base:
-            return intrinsic
-        return max(base + float(extra[0]), intrinsic)
+            return intrinsic, 0.0
+        slope = float(extra[1] - extra[2]) / (2.0 * step)
+        return max(base + float(extra[0]), intrinsic), vega + slope
 
-    return with_exercise, slope
+    def with_exercise(vol: float) -> tuple[float, float]:
+        inside = not paid and integral.reaches(call, rate, q) and integral.within(years, np.array([vol]))[0]
+        return by_integral(vol) if inside else by_tree(vol)
+
+    return with_exercise, european
 
 
-def _solve(price: float, value: Callable[[float], float], slope: Callable[[float], float], what: str) -> float:
-    low, high = LOWEST_VOL, HIGHEST_VOL
-    at_low, at_high = value(low) - price, value(high) - price
-    if at_low > 0 or at_high < 0:
+def _check_reach(price: float, bounds: ValueAndSlope, value: ValueAndSlope, what: str) -> None:
+    """Refuse a price that no volatility of the range gives; the slow value is asked only when the quick one doubts."""
+    low, high = bounds(LOWEST_VOL)[0], bounds(HIGHEST_VOL)[0]
+    if low <= price <= high:
+        return
+    low, high = value(LOWEST_VOL)[0], value(HIGHEST_VOL)[0]
+    if not low <= price <= high:
         raise NoImpliedVolatility(
-            f"price {price:g} of {what} lies outside {price + at_low:g} to {price + at_high:g}, "
+            f"price {price:g} of {what} lies outside {low:g} to {high:g}, "
             f"what volatilities {LOWEST_VOL:g} to {HIGHEST_VOL:g} give"
         )
+
+
+def _solve(price: float, value: ValueAndSlope, what: str) -> float:
+    low, high = LOWEST_VOL, HIGHEST_VOL
     vol = 0.3
     for _ in range(_MAX_STEPS):
-        error = value(vol) - price
+        worth, gradient = value(vol)
+        error = worth - price
         if error > 0:
             high = vol
         else:
             low = vol
-        gradient = slope(vol)
         step = error / gradient if gradient > 1e-12 else math.inf
         following = vol - step
         if not low < following < high:

@@ -8,16 +8,17 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .american import Flags, Lattice, escrow, premium
+from . import american as integral
 from .errors import ModelError
 from .european import BookGreeks, Greeks, european_book, european_greeks
 from .normal import Floats
+from .tree import Flags, Lattice, escrow, premium
 
 MIN_YEARS = 1e-9
 """About 30 ms: nearer to expiry the formula has no meaning; the engine then counts the leg as expired."""
 _MAX_VOL = 10.0
 _FAR_STANDARD_DEVIATIONS = 12.0
-_SPOT_BUMP = 0.005
+_SPOT_BUMP = 0.01
 _VOL_BUMP = 0.005
 _RATE_BUMP = 0.001
 
@@ -152,7 +153,13 @@ def _book(
     intrinsic = np.maximum(sign * (spot - strike), 0.0)
     exercised = early & ~wide
     european = base.price.copy()
-    chosen = np.flatnonzero(early & wide)
+    smooth = early & wide & (held_back == 0.0) & _has_boundary(t_years, rate, q, vol, sign)
+    chosen = np.flatnonzero(smooth)
+    if chosen.size:
+        exercised[chosen] = _add_integral(
+            figures, chosen, spot, strike[chosen], t_years[chosen], rate, q, vol[chosen], sign[chosen]
+        )
+    chosen = np.flatnonzero(early & wide & ~smooth)
     if chosen.size:
         part = Lattice(
             risky[chosen], strike[chosen], t_years[chosen], rates[chosen], q, vol[chosen], sign[chosen], dividends
@@ -164,6 +171,35 @@ def _book(
     if not all(np.all(np.isfinite(figure)) for figure in figures):
         raise ModelError(f"no finite figures at spot {spot:g}, rate {rate:g}, yield {q:g}")
     return result
+
+
+def _has_boundary(t_years: Floats, rate: float, q: float, vol: Floats, sign: Floats) -> Flags:
+    """Which legs have one smooth exercise boundary; the tree prices the others."""
+    calls, puts = integral.reaches(True, rate, q), integral.reaches(False, rate, q)
+    result: Flags = integral.within(t_years, vol) & np.where(sign > 0, calls, puts)
+    return result
+
+
+def _add_integral(
+    figures: list[Floats],
+    chosen: Positions,
+    spot: float,
+    strike: Floats,
+    t_years: Floats,
+    rate: float,
+    q: float,
+    vol: Floats,
+    sign: Floats,
+) -> Flags:
+    """As `_add_premium`, by the integral over the exercise boundary."""
+
+    extra = integral.premium(spot, strike, t_years, rate, q, vol, sign)
+    for figure, more in zip(figures, extra.figures, strict=True):
+        figure[chosen] += more
+    # What the quadrature leaves of a premium that is next to nothing may lie below it.
+    for figure in (figures[2], figures[3]):
+        figure[chosen] = np.maximum(figure[chosen], 0.0)
+    return extra.now
 
 
 def _add_premium(figures: list[Floats], chosen: Positions, part: Lattice, spot: float) -> Flags:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-_INV_SQRT_2PI = 1.0 / math.sqrt(2.0 * math.pi)
+INV_SQRT_2PI = 1.0 / math.sqrt(2.0 * math.pi)
 _NUMERATOR = (
     3.52624965998911e-02,
     0.700383064443688,
@@ -37,7 +37,7 @@ _FAR = 7.07106781186547
 
 def pdf(x: Floats) -> Floats:
     """Density."""
-    result: Floats = _INV_SQRT_2PI * np.exp(-0.5 * x * x)
+    result: Floats = INV_SQRT_2PI * np.exp(-0.5 * x * x)
     return result
 
 
@@ -51,7 +51,7 @@ def cdf(x: Floats) -> Floats:
         tail = size + 0.65
         for k in (4.0, 3.0, 2.0, 1.0):
             tail = size + k / tail
-        near = np.where(size < _FAR, near, np.where(size > 37.0, 0.0, bell * _INV_SQRT_2PI / tail))
+        near = np.where(size < _FAR, near, np.where(size > 37.0, 0.0, bell * INV_SQRT_2PI / tail))
     result: Floats = np.where(x > 0.0, 1.0 - near, near)
     return result
 
@@ -71,4 +71,4 @@ def cdf_scalar(x: float) -> float:
 
 def pdf_scalar(x: float) -> float:
     """Density, one number."""
-    return _INV_SQRT_2PI * math.exp(-0.5 * x * x)
+    return INV_SQRT_2PI * math.exp(-0.5 * x * x)
