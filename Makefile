@@ -73,6 +73,9 @@ diagrams: dev-env ## draw the state machines of docs/machines.md from their tabl
 acceptance: dev-env ## write docs/acceptance.md from the IDs that the tests carry
 	@$(DEV)/bin/python -m tests.contract.test_acceptance_ids
 
+openapi: dev-env ## write the API's document, tests/contract/openapi.json, from which the page's types are made
+	@$(DEV)/bin/python -m bifrost_monitor.contract tests/contract/openapi.json
+
 picture: dev-env ## take the README's picture from the desk that runs now [BROWSER=/path/to/chromium]
 	@$(DEV)/bin/python tools/desk/picture.py $(or $(BROWSER),$(shell command -v chromium))
 

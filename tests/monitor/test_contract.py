@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bifrost_monitor.app import contract_app
+from bifrost_monitor.contract import text
 from bifrost_monitor.models import base, control, figures, simulator, status, stream, trail
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
 
 CONTRACT = Path(__file__).parents[1] / "contract" / "openapi.json"
 MODULES = (base, control, figures, simulator, status, stream, trail)
@@ -25,24 +26,15 @@ def models() -> list[type[BaseModel]]:
     return [kind for kind in found if issubclass(kind, base.Answer) and kind is not base.Answer]
 
 
-def without_null_defaults(schema: Any) -> Any:
-    if isinstance(schema, dict):
-        return {
-            name: without_null_defaults(inner)
-            for name, inner in schema.items()
-            if not (name == "default" and inner is None)
-        }
-    return [without_null_defaults(inner) for inner in schema] if isinstance(schema, list) else schema
+def test_the_document_is_the_api_as_it_stands() -> None:
+    """`make openapi` writes it; the page's types are made from the file (`make web`)."""
+    assert CONTRACT.read_text(encoding="utf-8") == text(contract_app()), "run `make openapi` and commit the difference"
 
 
 @pytest.mark.parametrize("model", sorted(models(), key=lambda kind: kind.__name__), ids=lambda kind: kind.__name__)
-def test_the_document_holds_every_model_as_it_is(model: type[BaseModel]) -> None:
-    """A model that changed without the document (`make openapi`) would leave the page with other types than it gets."""
-    _, made = models_json_schema([(model, "serialization")], ref_template="#/components/schemas/{model}")
-    # FastAPI writes no default of null.
-    assert without_null_defaults(frozen()["components"]["schemas"][model.__name__]) == without_null_defaults(
-        made["$defs"][model.__name__]
-    )
+def test_every_model_is_in_the_document(model: type[BaseModel]) -> None:
+    """A model that no route answers would be a promise that nobody keeps."""
+    assert model.__name__ in frozen()["components"]["schemas"]
 
 
 def test_every_reference_leads_somewhere() -> None:

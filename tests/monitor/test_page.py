@@ -101,10 +101,12 @@ def test_page_and_parts_are_served(monitor: Monitor) -> None:
 @pytest.mark.integration
 def test_the_api_describes_its_bodies(monitor: Monitor) -> None:
     """A client made from the document knows every argument of every command and the address form."""
-    paths = monitor.get("/openapi.json").json()["paths"]
+    document = monitor.get("/openapi.json").json()
 
     def properties(path: str) -> set[str]:
-        return set(paths[path]["post"]["requestBody"]["content"]["application/json"]["schema"]["properties"])
+        schema = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
+        models = [part["$ref"].split("/")[-1] for part in schema.get("anyOf", [schema])]
+        return {name for model in models for name in document["components"]["schemas"][model].get("properties", {})}
 
     arguments = {name for model in ARGUMENTS.values() for name in model.model_fields}
     assert properties("/control/{command}") == arguments

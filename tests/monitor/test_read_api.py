@@ -88,8 +88,8 @@ def test_decisions_say_why_no_hedge_went_out(monitor: Monitor, database: Databas
     both = monitor.get("/decisions").json()["decisions"]
     assert [row["outcome"] for row in both] == ["in_band", "blocked"]
     (blocked,) = monitor.get("/decisions?block_reason=outside_session").json()["decisions"]
-    assert blocked["gates"] == gates
-    assert monitor.get(f"/decisions/{blocked['id']}").json()["block_reason"] == "outside_session"
+    assert blocked["gates"] == [{**gates[0], "reason": None, "kind": "blocking", "remaining_s": None}]
+    assert monitor.get(f"/decisions/{blocked['id']}").json()["decision"] == blocked
     assert monitor.get("/decisions/12345").status_code == 404
 
 

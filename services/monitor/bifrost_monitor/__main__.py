@@ -68,8 +68,9 @@ def serve(loaded: LoadedConfig, settings: MonitorSettings) -> int:
             told.append(warn_if_privileged(conn))
         return conn
 
+    app = create_app(settings, open_connection)
     config = uvicorn.Config(
-        create_app(settings, open_connection),
+        app,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -81,6 +82,8 @@ def serve(loaded: LoadedConfig, settings: MonitorSettings) -> int:
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         server.should_exit = True
+        # An open stream would keep the server waiting for its grace.
+        app.state.services.streams.close_soon()
 
     # uvicorn raises the signal again after its own shutdown; with a handler of ours the exit code stays 0.
     signal.signal(signal.SIGTERM, stop)

@@ -79,6 +79,7 @@ def position(row: Row, spots: dict[str, float], now: datetime, market_now: datet
         "ask": row.get("ask"),
         "price_source": row.get("source"),
         "price_error": row.get("error"),
+        "price_updated_at": rfc3339(row.get("price_updated_at")),
         "price_age_s": _rounded(seconds_between(now, row.get("price_updated_at"))),
         "quote_ts": rfc3339(quote_ts),
         "quote_age_s": _rounded(seconds_between(market_now, quote_ts)) if market_now else None,

@@ -19,14 +19,19 @@ from bifrost.db import Backoff, DatabaseError
 from psycopg2.extensions import connection as Connection
 
 from .queries import read_accounts, read_desk
+from .queries_stream import Marks
+from .trail_reader import NewRow, TrailReader
 from .view import View
 
 log = logging.getLogger(__name__)
 
 DESK_CHANNELS = ("bifrost_status", "bifrost_run_status", "bifrost_operations")
 ACCOUNT_CHANNELS = ("bifrost_positions", "bifrost_prices")
+TRAIL_CHANNELS = ("bifrost_operations", "bifrost_decisions", "bifrost_control")
 SLOW_POLL_S = 2.0
 """Also the longest time after which a lost notification, or a table without a trigger, is seen."""
+TRAIL_PAUSE_S = 0.02
+"""What an operator asked for and what came of it should be seen when it happens."""
 DESK_PAUSE_S = 0.05
 ACCOUNTS_PAUSE_S = 0.5
 """Bursts of notifications are read once per pause; accounts may hold thousands of rows."""
@@ -49,6 +54,11 @@ class ViewKeeper:
         self._wake_read, self._wake_write = os.pipe()
         self._thread = threading.Thread(target=self._run, name="view-keeper", daemon=True)
         self._backoff = Backoff(0.2, 5.0)
+        self._trail = TrailReader()
+        self.on_change: Callable[[], None] = lambda: None
+        """Called in the reader's thread after each new view."""
+        self.on_rows: Callable[[list[NewRow], Marks], None] = lambda rows, marks: None
+        """Called in the reader's thread with operations, decisions and commands as they come, and how far that is."""
 
     @property
     def view(self) -> View:
@@ -74,6 +84,7 @@ class ViewKeeper:
         with self._changed:
             self._view = replace(view, version=self._view.version + 1)
             self._changed.notify_all()
+        self.on_change()
 
     def _run(self) -> None:
         told: str | None = None
@@ -100,23 +111,37 @@ class ViewKeeper:
 
     def _listen(self, conn: Connection) -> None:
         with conn.cursor() as cursor:
-            for channel in (*DESK_CHANNELS, *ACCOUNT_CHANNELS):
+            for channel in sorted({*DESK_CHANNELS, *ACCOUNT_CHANNELS, *TRAIL_CHANNELS}):
                 cursor.execute(f"LISTEN {channel}")
-        dirty_desk = dirty_accounts = True
-        desk_at = accounts_at = 0.0
+        dirty_desk = dirty_accounts = dirty_trail = True
+        desk_at = accounts_at = trail_at = 0.0
         while not self._stopping.is_set():
             now = time.monotonic()
+            if dirty_trail and now - trail_at >= TRAIL_PAUSE_S:
+                self._read_trail(conn)
+                trail_at, dirty_trail = now, self._trail.behind
             if dirty_desk and now - desk_at >= DESK_PAUSE_S:
                 self._read_desk(conn)
                 desk_at, dirty_desk = now, False
             if dirty_accounts and now - accounts_at >= ACCOUNTS_PAUSE_S:
                 self._publish(replace(self._view, accounts=read_accounts(conn)))
                 accounts_at, dirty_accounts = now, False
-            self._wait(conn, _pause_s(dirty_desk, desk_at, dirty_accounts, accounts_at))
+            due = (
+                desk_at + (DESK_PAUSE_S if dirty_desk else SLOW_POLL_S),
+                accounts_at + (ACCOUNTS_PAUSE_S if dirty_accounts else SLOW_POLL_S),
+                trail_at + (TRAIL_PAUSE_S if dirty_trail else SLOW_POLL_S),
+            )
+            self._wait(conn, max(0.0, min(due) - time.monotonic()))
             channels = {notify.channel for notify in _taken(conn)}
             overdue = time.monotonic()
             dirty_desk |= bool(channels.intersection(DESK_CHANNELS)) or overdue - desk_at >= SLOW_POLL_S
             dirty_accounts |= bool(channels.intersection(ACCOUNT_CHANNELS)) or overdue - accounts_at >= SLOW_POLL_S
+            dirty_trail |= bool(channels.intersection(TRAIL_CHANNELS)) or overdue - trail_at >= SLOW_POLL_S
+
+    def _read_trail(self, conn: Connection) -> None:
+        rows = self._trail.read(conn)
+        if self._trail.marks is not None:
+            self.on_rows(rows, self._trail.marks)
 
     def _read_desk(self, conn: Connection) -> None:
         before = time.monotonic()
@@ -131,16 +156,6 @@ class ViewKeeper:
         readable, _, _ = select.select([conn.fileno(), self._wake_read], [], [], timeout_s)
         if conn.fileno() in readable:
             conn.poll()
-
-
-def _pause_s(dirty_desk: bool, desk_at: float, dirty_accounts: bool, accounts_at: float) -> float:
-    """Seconds until something is due; short while a burst is being held back."""
-    now = time.monotonic()
-    due = [
-        desk_at + (DESK_PAUSE_S if dirty_desk else SLOW_POLL_S),
-        accounts_at + (ACCOUNTS_PAUSE_S if dirty_accounts else SLOW_POLL_S),
-    ]
-    return max(0.0, min(due) - now)
 
 
 def _taken(conn: Connection) -> list[psycopg2.extensions.Notify]:

@@ -34,7 +34,7 @@ def tail(
     kept: list[dict[str, Any]] = []
     for file in log_files(folder, service):
         for text in lines_backwards(file):
-            line = _parsed(text)
+            line = parsed(text)
             if since is not None and not _after(line, since):
                 return kept[::-1]
             if _rank(line) >= lowest:
@@ -65,12 +65,18 @@ def lines_backwards(file: Path) -> Iterator[str]:
             yield rest.decode("utf-8", "replace")
 
 
-def _parsed(text: str) -> dict[str, Any]:
+def parsed(text: str) -> dict[str, Any]:
+    """A line as the service wrote it; one that is no JSON object as a message of its own."""
     try:
         line = json.loads(text)
     except ValueError:
         line = None
     return line if isinstance(line, dict) else {"time": None, "level": "info", "message": text}
+
+
+def at_least(line: dict[str, Any], level: str | None) -> bool:
+    """Whether the line is at ``level`` or above."""
+    return level is None or _rank(line) >= LEVELS.index(level)
 
 
 def _rank(line: dict[str, Any]) -> int:

@@ -35,10 +35,15 @@ class Metrics:
         self._ib_connected = self._gauge("bifrost_ib_connected", "1 while the engine is connected to IB")
         self._net_delta = self._gauge("bifrost_net_delta_shares", "Net delta of the last snapshot")
         self._daily_pnl = self._gauge("bifrost_daily_pnl_dollars", "P&L of the trading day")
+        self._streams = self._gauge("bifrost_monitor_streams", "Open event streams")
         self._hedges = self._gauge("bifrost_daily_hedges", "Hedges of the trading day")
 
     def _gauge(self, name: str, help_text: str) -> Gauge:
         return Gauge(name, help_text, registry=self.registry)
+
+    def streams(self, count: int) -> None:
+        """How many event streams are open."""
+        self._streams.set(count)
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answer."""

@@ -68,7 +68,10 @@ def _columns(row: Any) -> Row | None:
     return None if row is None else {name: getattr(row, name) for name in type(row).__slots__}
 
 
-def _all(cursor: RealDictCursor, sql: str, values: Sequence[object] = ()) -> list[dict[str, Any]]:
+def fetched(
+    cursor: RealDictCursor, sql: str, values: Sequence[object] | Mapping[str, object] = ()
+) -> list[dict[str, Any]]:
+    """Every row of the answer as column → value."""
     cursor.execute(sql, values)
     return [dict(row) for row in cursor.fetchall()]
 
@@ -76,7 +79,7 @@ def _all(cursor: RealDictCursor, sql: str, values: Sequence[object] = ()) -> lis
 def read_desk(conn: Connection) -> DeskRows:
     """The rows behind the verdict, as of one moment."""
     with snapshot(conn) as cursor:
-        moment = _all(cursor, "SELECT now() AS read_at, (SELECT max(id) FROM operations) AS latest_id")[0]
+        moment = fetched(cursor, "SELECT now() AS read_at, (SELECT max(id) FROM operations) AS latest_id")[0]
         return DeskRows(
             read_at=moment["read_at"],
             status=_columns(shared.status_current(conn)),
@@ -92,10 +95,10 @@ def read_desk(conn: Connection) -> DeskRows:
 def read_accounts(conn: Connection) -> AccountRows:
     """Accounts and positions with their prices, as of one moment."""
     with snapshot(conn) as cursor:
-        return AccountRows(_all(cursor, ACCOUNTS_SQL), _all(cursor, POSITIONS_SQL))
+        return AccountRows(fetched(cursor, ACCOUNTS_SQL), fetched(cursor, POSITIONS_SQL))
 
 
-def _page(
+def page_clauses(
     filters: Mapping[str, object], alias: str, cursor: tuple[datetime | None, int] | None
 ) -> tuple[list[str], list[object]]:
     """WHERE clauses and values for market time, equality filters and keyset cursor (newest first, unknown ts first)."""
@@ -124,7 +127,7 @@ def read_operations(
     conn: Connection, filters: Mapping[str, object], limit: int, cursor: tuple[datetime | None, int] | None
 ) -> list[dict[str, Any]]:
     """Operations newest first, fills with their commission where it has come."""
-    clauses, values = _page(filters, "o.", cursor)
+    clauses, values = page_clauses(filters, "o.", cursor)
     where = f"WHERE {' AND '.join(clauses)} " if clauses else ""
     sql = (
         f"SELECT {OPERATION_COLUMNS} FROM operations o "
@@ -132,35 +135,28 @@ def read_operations(
         f"{where}ORDER BY o.ts DESC NULLS FIRST, o.id DESC LIMIT %s"
     )
     with conn.cursor(cursor_factory=RealDictCursor) as reader:
-        return _all(reader, sql, [*values, limit])
+        return fetched(reader, sql, [*values, limit])
 
 
 def read_decisions(
     conn: Connection, filters: Mapping[str, object], limit: int, cursor: tuple[datetime | None, int] | None
 ) -> list[dict[str, Any]]:
     """Decisions newest first."""
-    clauses, values = _page(filters, "", cursor)
+    clauses, values = page_clauses(filters, "", cursor)
     where = f"WHERE {' AND '.join(clauses)} " if clauses else ""
     sql = f"SELECT {DECISION_COLUMNS} FROM decisions {where}ORDER BY ts DESC NULLS FIRST, id DESC LIMIT %s"
     with conn.cursor(cursor_factory=RealDictCursor) as reader:
-        return _all(reader, sql, [*values, limit])
-
-
-def read_decision(conn: Connection, decision_id: int) -> dict[str, Any] | None:
-    """One decision, None when there is none with this id."""
-    with conn.cursor(cursor_factory=RealDictCursor) as reader:
-        rows = _all(reader, f"SELECT {DECISION_COLUMNS} FROM decisions WHERE id = %s", [decision_id])
-    return rows[0] if rows else None
+        return fetched(reader, sql, [*values, limit])
 
 
 def read_command(conn: Connection, command_id: int) -> dict[str, Any] | None:
     """State of a command, None when there is none with this id."""
     with conn.cursor(cursor_factory=RealDictCursor) as reader:
-        rows = _all(reader, f"SELECT {CONTROL_COLUMNS} FROM daemon_control WHERE id = %s", [command_id])
+        rows = fetched(reader, f"SELECT {CONTROL_COLUMNS} FROM daemon_control WHERE id = %s", [command_id])
     return rows[0] if rows else None
 
 
 def read_commands(conn: Connection, limit: int) -> list[dict[str, Any]]:
     """The newest commands with who asked for them and what came of them."""
     with conn.cursor(cursor_factory=RealDictCursor) as reader:
-        return _all(reader, f"SELECT {CONTROL_COLUMNS} FROM daemon_control ORDER BY id DESC LIMIT %s", [limit])
+        return fetched(reader, f"SELECT {CONTROL_COLUMNS} FROM daemon_control ORDER BY id DESC LIMIT %s", [limit])

@@ -8,52 +8,23 @@ from typing import Annotated, Any
 from bifrost.control import ARGUMENTS, Command, CommandError, CommandStatus, parse_args, parse_command
 from bifrost.db import Connection, control_rows
 from bifrost.db.queries import status as shared
-from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 
-from . import queries
+from . import queries, receipts
+from .contract import body as body_of
 from .errors import ApiError, describe
 from .ib_address import IbAddressForm
-from .json_text import plain
+from .models.base import answers, errors
+from .models.control import CommandAccepted, CommandsAnswer, CommandState, IbConfigSaved, Session, SignIn
+from .params import LARGEST_ID, Wired
 from .security import Caller, cookie_value
-from .services import Services, services_of
+from .services import Services
 
 router = APIRouter()
-Wired = Annotated[Services, Depends(services_of)]
 SESSION_S = 400 * 24 * 3600
 """Browsers keep a cookie 400 days at most; a new token ends it earlier."""
-
-
-def inlined(schema: dict[str, Any]) -> dict[str, Any]:
-    """A model's schema with its definitions in place, as one path of the OpenAPI document needs it."""
-    known = schema.get("$defs", {})
-
-    def resolved(part: Any) -> Any:
-        if isinstance(part, list):
-            return [resolved(inner) for inner in part]
-        if not isinstance(part, dict):
-            return part
-        if "$ref" in part:
-            return resolved(
-                {**known[part["$ref"].rsplit("/", 1)[-1]], **{k: v for k, v in part.items() if k != "$ref"}}
-            )
-        return {name: resolved(inner) for name, inner in part.items() if name != "$defs"}
-
-    found: dict[str, Any] = resolved(schema)
-    return found
-
-
-COMMAND_ARGUMENTS = {
-    name: {**schema, "description": f"of {command}"}
-    for command, model in ARGUMENTS.items()
-    for name, schema in inlined(model.model_json_schema()).get("properties", {}).items()
-}
-"""Every argument of every command with the command it belongs to (contract_key: adopt_leg and release_leg)."""
-
-
-def _body(schema: dict[str, Any]) -> dict[str, Any]:
-    return {"requestBody": {"content": {"application/json": {"schema": schema}}}}
 
 
 async def json_body(request: Request) -> Any:
@@ -79,10 +50,14 @@ def changing_caller(request: Request, services: Wired) -> Caller:
     "/control/{command}",
     status_code=202,
     summary="Ask the engine for something; needs the token",
-    openapi_extra=_body({"type": "object", "properties": COMMAND_ARGUMENTS}),
+    responses={
+        **answers(CommandAccepted, 403, 404, 409, 422, 429, 503, status=202, description="written for the engine"),
+        200: {"model": CommandAccepted, "description": "the idempotency key had been used for the same command"},
+    },
+    openapi_extra=body_of(*dict.fromkeys(ARGUMENTS.values())),
 )
 def post_control(
-    command: str,
+    command: Annotated[str, Path(json_schema_extra={"enum": [str(known) for known in Command]})],
     caller: Annotated[Caller, Depends(changing_caller)],
     services: Wired,
     body: Annotated[dict[str, Any], Depends(json_body)],
@@ -129,38 +104,37 @@ def _parsed(name: str, body: dict[str, Any]) -> tuple[Command, dict[str, Any]]:
         raise ApiError(422, "invalid", str(error)) from None
 
 
-@router.get("/control", summary="The newest commands, who asked for them and what came of them")
+@router.get(
+    "/control",
+    summary="The newest commands, who asked for them and what came of them",
+    responses=answers(CommandsAnswer, 422, 503),
+)
 def get_controls(services: Wired, limit: Annotated[int, Query(ge=1, le=200)] = 20) -> JSONResponse:
     """Newest first."""
     with services.pool.connection() as conn:
         rows = queries.read_commands(conn, limit)
-    return JSONResponse({"commands": [_command(row) for row in rows]})
+    return JSONResponse({"commands": [receipts.command(row) for row in rows]})
 
 
-@router.get("/control/{command_id}", summary="State and result of a command")
-def get_control(services: Wired, command_id: int) -> JSONResponse:
+@router.get(
+    "/control/{command_id}",
+    summary="State and result of a command",
+    responses=answers(CommandState, 404, 422, 503),
+)
+def get_control(services: Wired, command_id: Annotated[int, Path(ge=1, le=LARGEST_ID)]) -> JSONResponse:
     """pending, accepted, done, refused, expired or failed, and the engine's result."""
     with services.pool.connection() as conn:
         row = queries.read_command(conn, command_id)
     if row is None:
         raise ApiError(404, "not_found", f"there is no command {command_id}")
-    return JSONResponse(_command(row))
-
-
-def _command(row: dict[str, Any]) -> dict[str, Any]:
-    answer: dict[str, Any] = plain(row)
-    # psql may have written any JSON into these columns; the contract says objects.
-    if not isinstance(answer["args"], dict):
-        answer["args"] = {"value": answer["args"]}
-    if answer["result"] is not None and not isinstance(answer["result"], dict):
-        answer["result"] = {"value": answer["result"]}
-    return answer
+    return JSONResponse(receipts.command(row))
 
 
 @router.post(
     "/config/ib",
     summary="Save the address of TWS or IB Gateway; needs the token",
-    openapi_extra=_body(inlined(IbAddressForm.model_json_schema())),
+    responses=answers(IbConfigSaved, 403, 409, 422, 429, 503),
+    openapi_extra=body_of(IbAddressForm, required=True),
 )
 def post_ib_config(
     caller: Annotated[Caller, Depends(changing_caller)],
@@ -186,17 +160,22 @@ def post_ib_config(
     return JSONResponse({"saved": saved, "ib_config": address.answer(saved)})
 
 
-@router.get("/session", summary="Whether this caller may change something")
-def get_session(request: Request, services: Wired) -> dict[str, Any]:
+@router.get("/session", summary="Whether this caller may change something", responses=answers(Session))
+def get_session(request: Request, services: Wired) -> JSONResponse:
     """For the page: which of its controls can work."""
     caller = services.guard.caller(request)
-    return {"signed_in": caller is not None, "read_only": services.settings.read_only}
+    return JSONResponse({"signed_in": caller is not None, "read_only": services.settings.read_only})
 
 
-@router.post("/session", status_code=204, summary="Exchange the token for the browser's cookie")
-def post_session(request: Request, services: Wired, body: Annotated[dict[str, Any], Body()]) -> Response:
+@router.post(
+    "/session",
+    status_code=204,
+    summary="Exchange the token for the browser's cookie",
+    responses=errors(422),
+)
+def post_session(services: Wired, form: SignIn) -> Response:
     """``{"token": …}``; for a page that was opened without the link."""
-    if not services.guard.is_token(str(body.get("token", ""))):
+    if not services.guard.is_token(form.token):
         raise ApiError(401, "unauthorized", "the token is not this monitor's; `make token` prints the right link")
     answer = Response(status_code=204)
     set_cookie(services, answer)

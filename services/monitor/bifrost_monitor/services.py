@@ -10,9 +10,12 @@ from fastapi import Request
 from . import __version__
 from .keeper import ViewKeeper
 from .metrics import Metrics
+from .notify.notifier import Notifier
 from .pool import ConnectionPool
 from .security import Guard
 from .settings import MonitorSettings
+from .simulator import SimulatorClient
+from .streams import Streams
 
 if TYPE_CHECKING:
     from .routes_read import StatusCache
@@ -28,6 +31,9 @@ class Services:
     guard: Guard
     metrics: Metrics
     status_cache: StatusCache
+    streams: Streams
+    simulator: SimulatorClient
+    notifier: Notifier
     version: str = __version__
 
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bifrost import paths
+from bifrost.config.enums import ClockSource
 from bifrost.config.load import LoadedConfig
+from bifrost.config.schema import Notify
 
 from .ib_address import IbAddress, ib_address_from
 
@@ -37,6 +39,9 @@ class MonitorSettings:
     control_posts_per_minute: int
     log_dir: Path
     ib_address: IbAddress
+    simulator_url: str | None = None
+    """Admin address of the simulator; None on a desk with a real gateway."""
+    notify: Notify = field(default_factory=Notify)
     max_body_bytes: int = 64 * 1024
 
     @property
@@ -134,4 +139,6 @@ def monitor_settings(loaded: LoadedConfig, env: Mapping[str, str] | None = None)
         control_posts_per_minute=section.control_posts_per_minute,
         log_dir=paths.log_dir(environment),
         ib_address=ib_address_from(loaded),
+        simulator_url=loaded.config.clock.url if loaded.config.clock.source is ClockSource.SIMULATOR else None,
+        notify=loaded.config.notify,
     )

@@ -9,7 +9,7 @@ from .accounts import account_list, fetched_at_unix
 from .ib_address import IbAddress
 from .json_text import plain
 from .times import rfc3339, seconds_between
-from .verdict import NEVER, Judgement, judge
+from .verdict import NEVER, VIEW_LIMIT_S, Judgement, judge
 from .view import DeskRows, Row, View
 
 SNAPSHOT_FIELDS = (
@@ -35,13 +35,34 @@ CLOCK_CARRY_LIMIT = timedelta(seconds=120)
 
 
 def build_status(view: View, ib_address: IbAddress, monotonic: float | None = None) -> dict[str, Any]:
-    """Everything GET /status says about ``view`` at this moment."""
+    """Everything GET /status says about ``view`` at this moment, but for ``monitor``."""
+    return {**build_desk(view, ib_address, monotonic), **build_accounts(view, monotonic)}
+
+
+def build_accounts(view: View, monotonic: float | None = None) -> dict[str, Any]:
+    """The accounts with their positions; none while the database cannot be read, because they would be old."""
+    desk, now = _readable(view, monotonic)
+    if desk is None or now is None:
+        return {"accounts": [], "accounts_fetched_at": None}
+    market_now = market_time(desk.status, now)
+    return {
+        "accounts": account_list(view.accounts, now, market_now, _spot(desk)),
+        "accounts_fetched_at": fetched_at_unix(view.accounts),
+    }
+
+
+def _readable(view: View, monotonic: float | None) -> tuple[DeskRows | None, datetime | None]:
+    """The rows and the database's time, None where the view is not to be shown as the present."""
+    if view.error is not None or view.desk is None or view.age_s(monotonic) > VIEW_LIMIT_S:
+        return None, None
+    return view.desk, view.database_now(monotonic)
+
+
+def build_desk(view: View, ib_address: IbAddress, monotonic: float | None = None) -> dict[str, Any]:
+    """The verdict and what it is made of: GET /status without the accounts."""
     judgement = judge(view, monotonic)
-    now = view.database_now(monotonic)
-    readable = view.error is None and judgement.checks[0]["state"] == "ok"
-    desk = view.desk if readable else None
+    desk, now = _readable(view, monotonic)
     market_now = market_time(desk.status, now) if desk and now else None
-    accounts = account_list(view.accounts, now, market_now, _spot(desk)) if desk and now else []
     return {
         "self_check": str(judgement.whole.self_check),
         "status_lamp": judgement.whole.lamp,
@@ -57,14 +78,12 @@ def build_status(view: View, ib_address: IbAddress, monotonic: float | None = No
         "status_age_s": _rounded(judgement.status_age_s),
         "details": dict((desk.status or {}).get("details") or {}) if desk else {},
         "market_clock": _clock(desk.status, market_now) if desk and desk.status else None,
-        "accounts": accounts,
-        "accounts_fetched_at": fetched_at_unix(view.accounts) if desk else None,
         "ib_config": ib_address.answer(desk.settings if desk else None),
         "run_status": _plain(desk.run_status) if desk and desk.run_status else None,
         "lease": _lease(desk, now) if desk and desk.lease and now else None,
         "instances": [_instance(row, now) for row in desk.instances] if desk and now else [],
         "latest_operation_id": desk.latest_operation_id if desk else None,
-        "read_at": rfc3339(now) if readable else None,
+        "read_at": rfc3339(now),
     }
 
 

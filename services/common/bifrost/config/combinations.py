@@ -14,7 +14,8 @@ Finding = tuple[str, str]
 
 def impossible(config: Config) -> list[Finding]:
     """Every rule that ``config`` breaks."""
-    return [*_delta(config), *_ordered_pairs(config), *_sizes(config), *_connections(config), *_others(config)]
+    rules = (_delta, _ordered_pairs, _sizes, _connections, _notify, _others)
+    return [finding for rule in rules for finding in rule(config)]
 
 
 def _delta(config: Config) -> Iterator[Finding]:
@@ -98,6 +99,14 @@ def _connections(config: Config) -> Iterator[Finding]:
     postgres = config.status.postgres
     if postgres.password is not None and postgres.password_file is not None:
         yield "status.postgres.password_file", "give password or password_file, not both"
+
+
+def _notify(config: Config) -> Iterator[Finding]:
+    notify = config.notify
+    if (notify.telegram_token is None) != (notify.telegram_chat_id is None):
+        yield "notify.telegram_chat_id", "telegram needs both telegram_token and telegram_chat_id"
+    if notify.ntfy_token is not None and notify.ntfy_url is None:
+        yield "notify.ntfy_token", "needs notify.ntfy_url, the topic's address"
 
 
 def _others(config: Config) -> Iterator[Finding]:

@@ -62,6 +62,14 @@ class SinkKind(StrEnum):
     NONE = "none"
 
 
+class Severity(StrEnum):
+    """How much an alert matters, least first."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
 class ClockSource(StrEnum):
     """Where market time comes from."""
 

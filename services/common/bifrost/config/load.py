@@ -33,6 +33,7 @@ _HASH_LEAVES_OUT = frozenset(
         "status",
         "clock.url",
         "monitor",
+        "notify",
         "pricer",
         "simulator",
         "copilot",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from typing import Any, get_args
@@ -73,6 +74,10 @@ def unknown_key_message(model: type[BaseModel], path: tuple[str, ...]) -> str:
     return f"unknown key, known here are {', '.join(known)}" if known else "unknown key"
 
 
+_SECRET = re.compile(r"password$|token$|^(webhook|ntfy)_url$")
+"""Keys whose value is not repeated, not even where it is wrong."""
+
+
 def from_validation(
     error: ValidationError, model: type[BaseModel], where: Callable[[tuple[str, ...]], str]
 ) -> list[Problem]:
@@ -91,7 +96,8 @@ def _message(detail: Any, model: type[BaseModel], path: tuple[str, ...]) -> str:
     if kind == "missing":
         return "is missing"
     value = detail["input"]
-    shown = "(hidden)" if isinstance(value, SecretStr) or "password" in path else repr(value)
+    secret = isinstance(value, SecretStr) or any(_SECRET.search(name) for name in path)
+    shown = "(hidden)" if secret else repr(value)
     text = _WORDS.get(kind) or str(detail["msg"]).removeprefix("Value error, ")
     text = text.replace("Input should be", "must be").replace("Value should", "must")
     return f"{shown} {text}" if text.startswith("must") else f"{shown}: {text}"

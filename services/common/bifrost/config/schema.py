@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, Strict
 
@@ -22,9 +23,10 @@ from .base import (
     PortOrOff,
     Positive,
     Seconds,
+    SecondsOrZero,
     Section,
 )
-from .enums import AfterReprices, ClockSource, OrderType, SinkKind, TimeInForce
+from .enums import AfterReprices, ClockSource, OrderType, Severity, SinkKind, TimeInForce
 from .gates import Gates
 from .windows import WeekWindow
 
@@ -42,6 +44,14 @@ def _host(text: str) -> str:
     return text.strip()
 
 
+def _http(address: SecretStr) -> SecretStr:
+    parts = urlsplit(address.get_secret_value())
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("write an address that begins with http:// or https://")
+    return address
+
+
+HttpAddress = Annotated[SecretStr, AfterValidator(_http)]
 Symbol = Annotated[str, AfterValidator(_upper_symbol)]
 Host = Annotated[str, AfterValidator(_host)]
 DEFAULT_RESET_WINDOWS = ("23:45-00:45", "Fri 23:00-Sat 03:00")
@@ -145,6 +155,18 @@ class Monitor(Section):
     control_posts_per_minute: Count = 60
 
 
+class Notify(Section):
+    """Whom the monitor tells of alerts and of a lamp that stays red. Addresses and tokens are secrets."""
+
+    min_severity: Severity = Severity.WARNING
+    repeat_s: SecondsOrZero = Field(default=900.0, description="seconds for which the same news is not told again")
+    webhook_url: HttpAddress | None = Field(default=None, description="is sent JSON by POST")
+    ntfy_url: HttpAddress | None = Field(default=None, description="topic, https://ntfy.sh/my-topic")
+    ntfy_token: SecretStr | None = None
+    telegram_token: SecretStr | None = Field(default=None, description="of the bot")
+    telegram_chat_id: int | str | None = None
+
+
 class Pricer(Section):
     """Prices of everything held."""
 
@@ -191,6 +213,7 @@ class Config(Section):
     clock: Clock = Clock()
     retention: Retention = Retention()
     monitor: Monitor = Monitor()
+    notify: Notify = Notify()
     pricer: Pricer = Pricer()
     simulator: Simulator = Simulator()
     copilot: Copilot = Copilot()

@@ -2,98 +2,107 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Any
 
-from pydantic import Field
+from bifrost.stats import By
+from pydantic import ConfigDict, Field
 
 from .base import Answer, Day, Mode, UtcTime
 
 
-class Period(StrEnum):
-    """New York trading days, put together."""
-
-    DAY = "day"
-    WEEK = "week"
-    MONTH = "month"
-
-
-class Distribution(Answer):
-    """Of a sample of dollar figures; null where there is none."""
-
-    count: int
-    mean: float | None
-    std: float | None
-    min: float | None
-    p05: float | None
-    p25: float | None
-    median: float | None
-    p75: float | None
-    p95: float | None
-    max: float | None
-
-
 class ReasonFigure(Answer):
+    """How often a reason blocked."""
+
     reason: str
     count: int
 
 
-class StateFigure(Answer):
-    """Market seconds spent in a state of a machine."""
+class Distribution(Answer):
+    """How amounts in dollars are spread; null where there are too few."""
 
-    machine: str
-    state: str
-    seconds: float
+    count: int
+    total_usd: float
+    wins: int
+    losses: int
+    win_rate: float | None = Field(description="part above zero, 0 to 1")
+    mean_usd: float | None
+    std_usd: float | None
+    min_usd: float | None
+    p05_usd: float | None
+    p25_usd: float | None
+    median_usd: float | None
+    p75_usd: float | None
+    p95_usd: float | None
+    max_usd: float | None
 
 
-class StatsPeriod(Answer):
-    """R-H2 of one period. Money in dollars; slippage is a cost: positive is worse than mid at decision."""
+class StateTime(Answer):
+    """Market seconds in a state, in the exchange's sessions and outside."""
 
-    label: str = Field(description="2026-03-20, 2026-W12, 2026-03, or total")
-    first_day: Day | None
-    last_day: Day | None
-    trading_days: int
+    session_s: float
+    outside_s: float
+
+
+class StatsFigures(Answer):
+    """The figures of `bifrost stats`. Slippage is a cost: positive is worse than the mid at decision."""
+
+    hedges: int = Field(description="hedge orders with at least one fill")
+    hedge_shares: float
+    flattens: int
     intents: int
     orders_sent: int
-    hedges: int = Field(description="orders with at least one fill")
-    fills: int
     rejects: int
     cancels: int
-    shares_traded: float
-    pnl_usd: float | None
-    commissions_usd: float | None
-    slippage_usd: float | None
-    slippage_bps: float | None = Field(description="of the traded value at mid")
-    round_trips: int
-    win_rate: float | None = Field(description="share of round trips with a profit, 0 to 1")
-    round_trip_pnl: Distribution
-    day_win_rate: float | None
-    day_pnl: Distribution
-    blocked: list[ReasonFigure]
-    states: list[StateFigure]
+    fills: int
+    fills_without_mid: int
+    slippage_usd: float
+    slippage_bps: float | None = Field(description="of the value traded at mid")
+    slippage_per_fill: Distribution
+    commissions_usd: float
+    commissions_missing: int = Field(description="fills the broker has reported no commission for")
+    pnl_usd: float
+    partial_days: int = Field(description="days whose P&L begins with the first good marks of the day")
+    pnl_by_day: Distribution
+    pnl_by_round_trip: Distribution
+    evaluations: int
+    blocked: dict[str, int] = Field(description="evaluations by the reason that blocked a wanted hedge, most first")
+    states: dict[str, dict[str, StateTime]] = Field(description="machine → state → time")
+
+
+class StatsPeriod(StatsFigures):
+    """One day, week or month."""
+
+    period: str = Field(description="2026-03-20, 2026-W12 or 2026-03")
+    first_day: Day
+    last_day: Day
+    trading_days: int
+    half_days: int
 
 
 class EquityPoint(Answer):
-    """Closing figures of a trading day."""
+    """Closing figures of a period."""
 
-    day: Day
+    period: str
+    last_day: Day
     pnl_usd: float
-    equity_usd: float = Field(description="sum of the days' P&L up to here")
+    equity_usd: float = Field(description="sum of the P&L up to here, from 0 at the beginning of the span")
     drawdown_usd: float = Field(description="below the highest equity so far; 0 or negative")
 
 
 class StatsAnswer(Answer):
     """Figures per period, oldest first."""
 
-    from_day: Day | None
-    until_day: Day | None
-    by: Period
-    account: str | None
-    mode: Mode | None
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+    account: str
+    mode: Mode
+    by: By
+    from_: Day = Field(alias="from")
+    to: Day
+    total: StatsFigures
     periods: list[StatsPeriod]
-    total: StatsPeriod
     equity: list[EquityPoint]
-    max_drawdown_usd: float | None
+    max_drawdown_usd: float
 
 
 class AttributionPart(Answer):

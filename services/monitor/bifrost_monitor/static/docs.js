@@ -19,9 +19,16 @@ function argument(parameter) {
     h("td", { class: "muted", text: [parameter.description ?? schema.description, byDefault].filter(Boolean).join(" · ") }));
 }
 
+/** Every property of a body, whichever of several models has it. */
+function properties(schema = {}) {
+  if (schema.anyOf) return Object.assign({}, ...schema.anyOf.map(properties));
+  if (schema.$ref) return properties(schemas[schema.$ref.split("/").pop()]);
+  return schema.properties ?? {};
+}
+
 function route(path, method, told) {
-  const content = told.requestBody?.content?.["application/json"]?.schema ?? {};
-  const body = Object.entries(content.properties ?? {}).map(([name, schema]) => ({ name, in: "body", schema }));
+  const content = told.requestBody?.content?.["application/json"]?.schema;
+  const body = Object.entries(properties(content)).map(([name, schema]) => ({ name, in: "body", schema }));
   const parameters = [...(told.parameters ?? []), ...body];
   return h("article", { class: "panel" },
     h("h3", {}, h("span", { class: `method ${method}`, text: method.toUpperCase() }), h("code", { text: path })),

@@ -1,0 +1,219 @@
+"""Watches the lamp and the alerts, and tells the channels. One thread, only where a channel is configured.
+
+Several monitors of one desk take turns: who holds an advisory lock tells, the others watch. Without the database each
+tells by itself: twice is better than not at all. Nothing is kept over a restart; a lamp that is still red is told anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg2
+from bifrost.config.enums import Severity
+from bifrost.db import DatabaseError
+from psycopg2.extensions import connection as Connection
+
+from ..queries_trail import alerts_after, newest_alert_id, take_turn
+from ..times import rfc3339
+from ..verdict import judge
+from ..view import View
+from .channels import Channel, ChannelError
+from .notices import RANK, LampWatch, Notice, Repetitions, of_alert
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 2.0
+LOCK_ID = 0x4246_4E4F
+"""Advisory lock of the monitor that tells ("BFNO")."""
+TRIES = 3
+TRY_AGAIN_S = 5.0
+ALERTS_AT_ONCE = 50
+RECENT = 50
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a channel was given since the start."""
+
+    sent: int = 0
+    failed: int = 0
+    last_sent_at: datetime | None = None
+    last_error: str | None = None
+
+
+class Notifier:
+    """Owns the thread and remembers what was told.
+
+    Parameters
+    ----------
+    view
+        The present view of the desk.
+    connect
+        Opens a connection of its own, or raises `DatabaseError`.
+    min_severity
+        What is below it is not told.
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[Channel],
+        view: Callable[[], View],
+        connect: Callable[[], Connection],
+        *,
+        min_severity: Severity = Severity.WARNING,
+        repeat_s: float = 900.0,
+    ) -> None:
+        self._channels = list(channels)
+        self._view = view
+        self._connect = connect
+        self._lowest = RANK[min_severity]
+        self._repetitions = Repetitions(repeat_s)
+        self._lamp = LampWatch()
+        self._tallies = {channel.kind: Tally() for channel in self._channels}
+        self._recent: deque[Notice] = deque(maxlen=RECENT)
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._conn: Connection | None = None
+        self._alert_id: int | None = None
+        self._tells = True
+
+    @property
+    def channels(self) -> list[Channel]:
+        """The channels that are configured."""
+        return self._channels
+
+    def start(self) -> None:
+        """Begin to watch, where there is anybody to tell."""
+        if self._channels:
+            self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Ask the thread to end; a message under way is given up with the process."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join(timeout=0.3)
+
+    def answer(self) -> dict[str, Any]:
+        """GET /notifications without the channels that are not configured."""
+        with self._lock:
+            tallies = {kind: replace(tally) for kind, tally in self._tallies.items()}
+            recent = list(self._recent)
+        targets = {channel.kind: channel.target for channel in self._channels}
+        return {
+            "channels": [
+                {
+                    "kind": kind,
+                    "configured": True,
+                    "target": targets[kind],
+                    "sent": tally.sent,
+                    "failed": tally.failed,
+                    "last_sent_at": rfc3339(tally.last_sent_at),
+                    "last_error": tally.last_error,
+                }
+                for kind, tally in tallies.items()
+            ],
+            "recent": [
+                {
+                    "at": rfc3339(notice.at),
+                    "severity": str(notice.severity),
+                    "code": notice.code,
+                    "title": notice.title,
+                    "text": notice.text,
+                    "repeats": self._repetitions.held(notice.code),
+                }
+                for notice in reversed(recent)
+            ],
+        }
+
+    def test(self, kind: str | None, requested_by: str) -> list[dict[str, Any]]:
+        """Send a test message now, once; one result per channel."""
+        text = f"A test, asked for by {requested_by}. When this arrives, alerts arrive."
+        notice = Notice(datetime.now(UTC), Severity.INFO, "test", "Test", text)
+        results = []
+        for channel in self._channels:
+            if kind is None or channel.kind == kind:
+                error = self._send(channel, notice)
+                results.append({"kind": channel.kind, "ok": error is None, "detail": error or "sent"})
+        return results
+
+    def look(self, now_s: float) -> list[Notice]:
+        """What must be told at this moment; also keeps the connection and the turn. Used by the thread and by tests."""
+        view = self._view()
+        judgement = judge(view)
+        at = datetime.now(UTC)
+        found = [self._lamp.look(judgement.whole.lamp, judgement.whole.one_line, at, now_s)]
+        found += [of_alert(row) for row in self._alerts()]
+        admitted = []
+        for notice in found:
+            if notice is not None and RANK[notice.severity] >= self._lowest:
+                passed = self._repetitions.admit(notice, now_s)
+                if passed is not None:
+                    admitted.append(passed)
+        return admitted if self._tells else []
+
+    def tell(self, notice: Notice) -> None:
+        """Give it to every channel, a few times where one does not take it."""
+        with self._lock:
+            self._recent.append(notice)
+        waiting = list(self._channels)
+        for attempt in range(TRIES):
+            waiting = [channel for channel in waiting if self._send(channel, notice) is not None]
+            if not waiting or (attempt < TRIES - 1 and self._stopping.wait(TRY_AGAIN_S)):
+                return
+
+    def _send(self, channel: Channel, notice: Notice) -> str | None:
+        tally = self._tallies[channel.kind]
+        try:
+            channel.send(notice)
+        except ChannelError as error:
+            log.warning("%s was not told of %s: %s", channel.kind, notice.code, error)
+            with self._lock:
+                tally.failed += 1
+                tally.last_error = str(error)
+            return str(error)
+        log.info("%s was told of %s", channel.kind, notice.code)
+        with self._lock:
+            tally.sent += 1
+            tally.last_sent_at = datetime.now(UTC)
+            tally.last_error = None
+        return None
+
+    def _alerts(self) -> list[dict[str, Any]]:
+        """New alerts of the engine; [] while the database does not answer."""
+        try:
+            if self._conn is None or self._conn.closed:
+                self._conn = self._connect()
+                self._tells = False
+            self._tells = self._tells or take_turn(self._conn, LOCK_ID)
+            if self._alert_id is None:
+                self._alert_id = newest_alert_id(self._conn)
+            rows = alerts_after(self._conn, self._alert_id, ALERTS_AT_ONCE)
+        except (DatabaseError, psycopg2.Error):
+            # The keeper says why in the log, and the lamp turns red.
+            if self._conn is not None:
+                with contextlib.suppress(psycopg2.Error):
+                    self._conn.close()
+            self._conn, self._tells = None, True
+            return []
+        if rows:
+            self._alert_id = rows[-1]["id"]
+        return rows
+
+    def _run(self) -> None:
+        while not self._stopping.wait(LOOK_S):
+            try:
+                for notice in self.look(time.monotonic()):
+                    self.tell(notice)
+            except Exception:
+                # Whoever is to be told of trouble must survive trouble.
+                log.exception("notifications: a look failed")
