@@ -40,10 +40,14 @@ ROOT = paths.repository_root()
 EQUIVALENTS = Path(__file__).with_name("equivalents.json")
 #: The unit tests of each part, fastest first.
 FIRST = {
-    "gates": ("tests/engine/test_rule_gates.py", "tests/engine/test_rule_gates_limits.py"),
+    "gates": (
+        "tests/engine/test_rule_gates_limits.py",
+        "tests/engine/test_rule_gates_sizes.py",
+        "tests/engine/test_rule_gates.py",
+    ),
     "machines": ("tests/engine/test_machines.py", "tests/engine/test_machine_rows.py"),
     "dimensions": ("tests/engine/test_rule_dimensions.py",),
-    "limits": ("tests/engine/test_rule_dimensions.py", "tests/engine/test_rule_gates.py"),
+    "limits": ("tests/engine/test_rule_dimensions.py", "tests/engine/test_rule_gates_sizes.py"),
     "sizing": ("tests/engine/test_rule_dimensions.py",),
 }
 #: What else would notice.
@@ -58,6 +62,10 @@ SECOND = (
     "tests/engine/test_failure_stories.py",
 )
 LIMIT_S = 240
+#: What a child need not load: these tests ask for no fixture of ours, and a failure is only counted.
+PYTEST = (
+    "-x", "-q", "--noconftest", "--assert=plain", "-p", "no:cacheprovider", "-p", "no:anyio", "-p", "no:xdist",
+)  # fmt: skip
 
 
 class _Planted(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -88,7 +96,7 @@ def _seen_by(mutant: Mutant | None, files: Sequence[str]) -> str:
             if mutant is not None:
                 sys.meta_path.insert(0, _Planted(mutant))
             with contextlib.suppress(BaseException):
-                os._exit(int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", *files])))
+                os._exit(int(pytest.main([*PYTEST, *files])))
             os._exit(1)
     end = time.monotonic() + LIMIT_S
     while time.monotonic() < end:
