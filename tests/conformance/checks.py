@@ -50,6 +50,7 @@ CHECKS: tuple[Callable[[Story], None], ...] = (
     trading.refused_order,
     trading.what_if,
     trading.stop_order,
+    trading.every_order_type,
     trading.bracket,
     trading.one_cancels_all,
     trading.combination,

@@ -75,6 +75,30 @@ def stop_order(story: Story) -> None:
     story.until_status(placed, "Cancelled")
 
 
+def every_order_type(story: Story) -> None:
+    """Each type is taken by its name, comes back among the open orders, and can be cancelled."""
+    low, high = round(story.bid - 20, 2), round(story.ask + 20, 2)
+    kinds: dict[str, dict[str, Any]] = {
+        "STP LMT": {"auxPrice": low, "lmtPrice": low},
+        "MIT": {"auxPrice": high},
+        "LIT": {"auxPrice": high, "lmtPrice": high},
+        "TRAIL": {"trailingPercent": 30.0},
+        "TRAIL LIMIT": {"auxPrice": 30.0, "trailStopPrice": low, "lmtPriceOffset": 0.1},
+        "MOC": {},
+        "LOC": {"lmtPrice": high},
+        "REL": {"lmtPrice": high, "auxPrice": 0.01},
+    }
+    orders = {kind: story.client.place(story.stock, story.order("SELL", 10, kind, **kinds[kind])) for kind in kinds}
+    for kind, placed in orders.items():
+        story.until_status(placed, "PreSubmitted", "Submitted")
+        (seen,) = _mine(story, placed)
+        expect(seen["orderType"] == kind, f"{kind} came back as {seen}")
+        story.client.cancel(placed)
+        story.until_status(placed, "Cancelled")
+    first = story.client.place(story.stock, story.order("SELL", 10, "MTL"))
+    story.until_filled(first)
+
+
 def bracket(story: Story) -> None:
     """Nothing of a family works before its last member transmits; one child's end is the other's."""
     parent = story.client.place(story.stock, story.order("BUY", 10, transmit=False))

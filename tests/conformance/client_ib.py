@@ -354,6 +354,7 @@ def _trade(trade: Any) -> dict[str, Any]:
         "clientId": order.clientId,
         "permId": order.permId,
         "lmtPrice": number(order.lmtPrice),
+        "orderType": order.orderType,
         "status": trade.orderStatus.status,
         "conditions": [type(condition).__name__ for condition in order.conditions],
         "algoStrategy": order.algoStrategy,

@@ -227,6 +227,7 @@ def _order_fields(order_id: int, order: Any) -> dict[str, Any]:
         "clientId": order.clientId,
         "permId": order.permId,
         "lmtPrice": number(order.lmtPrice),
+        "orderType": order.orderType,
         "conditions": [type(condition).__name__ for condition in order.conditions or ()],
         "algoStrategy": order.algoStrategy,
         "algoParams": {param.tag: param.value for param in order.algoParams or ()},

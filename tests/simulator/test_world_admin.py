@@ -116,6 +116,17 @@ def test_the_human_trades(stage: Stage, admin: Admin) -> None:
     assert admin.ask("POST", "/orders", contract_key="NVDA|STK|||", side="KEEP", quantity=1).status_code == 422
 
 
+def test_a_human_cancels_an_order_of_a_client(stage: Stage, admin: Admin) -> None:
+    stage.order(1, "BUY", 100, 100.0)
+    (order,) = admin.ask("GET", "/state").json()["open_orders"]
+    answer = admin.ask("DELETE", f"/orders/{order['perm_id']}")
+    assert answer.status_code == 200 and answer.json()["status"] == "Cancelled"
+    assert stage.heard.statuses[-1] == "Cancelled" and stage.heard.errors == [202], "the client hears of it"
+    again = admin.ask("DELETE", f"/orders/{order['perm_id']}")
+    assert again.status_code == 409 and again.json()["detail"]["code"] == 10148
+    assert admin.ask("DELETE", "/orders/77").json()["detail"]["code"] == 10147
+
+
 def test_the_journal_is_filtered(stage: Stage, admin: Admin) -> None:
     journal = stage.world.journal
     journal.record(Direction.FROM_CLIENT, CLIENT, "placeOrder", {"orderRef": "BFA"})

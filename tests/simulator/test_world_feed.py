@@ -133,7 +133,7 @@ def _bars(**changes: object) -> HistoricalRequest:
 
 
 def test_bars_are_kept_up_to_date(stage: Stage) -> None:
-    series = stage.world.historical_bars(CLIENT, 5, _bars(keep_up_to_date=True))
+    series = stage.bars(_bars(keep_up_to_date=True))
     assert 29 <= len(series.bars) <= 31
     stage.live(15.0)
     updates = [arguments[2] for arguments in stage.heard.of("bar")]
@@ -156,7 +156,7 @@ def test_real_time_bars_come_every_five_market_seconds(stage: Stage) -> None:
 
 
 def test_daily_bars_bear_dates(stage: Stage) -> None:
-    series = stage.world.historical_bars(CLIENT, 5, _bars(duration="5 D", bar_size="1 day"))
+    series = stage.bars(_bars(duration="5 D", bar_size="1 day"))
     assert [bar.start.isoformat() for bar in series.bars][-1] == "2026-05-07"
     assert len(series.bars) == 5
 

@@ -182,7 +182,7 @@ def test_sixty_small_requests_in_ten_minutes(stage: Stage) -> None:
 
 
 def test_bars_of_both_sides(stage: Stage) -> None:
-    found = stage.world.historical_bars(CLIENT, 1, bars("1 min", "BID_ASK")).bars
+    found = stage.bars(bars("1 min", "BID_ASK")).bars
     assert found and all(bar.low <= bar.open < bar.close <= bar.high for bar in found)
 
 

@@ -11,10 +11,12 @@ from bifrost.config import load_scenario
 from bifrost_simulator.api import (
     AccountValue,
     Bar,
+    BarSeries,
     BrokerError,
     Commission,
     ContractQuery,
     Execution,
+    HistoricalRequest,
     MarketDataType,
     OrderRequest,
     OrderState,
@@ -82,6 +84,9 @@ class Heard:
 
     def on_marks(self) -> None:
         self._keep("marks")
+
+    def on_historical_bars(self, client_id: int, req_id: int, series: BarSeries, kept: bool) -> None:
+        self._keep("historical_bars", client_id, req_id, series, kept)
 
     def on_bar(self, client_id: int, req_id: int, bar: Bar) -> None:
         self._keep("bar", client_id, req_id, bar)
@@ -165,6 +170,16 @@ class Stage:
     def order(self, order_id: int, action: str, quantity: float, limit: float | None = None, **changes: Any) -> None:
         """Place an order of client 1 for the stock, or for ``contract``."""
         self.world.place_order(CLIENT, order_id, request(action, quantity, limit, **changes))
+
+    def bars(self, request: HistoricalRequest, req_id: int = 5, limit_s: float = 60.0) -> BarSeries:
+        """The answer to a request of bars, also when it takes a while."""
+        series = self.world.historical_bars(CLIENT, req_id, request)
+        deadline = self.wall_s + limit_s
+        while series is None and self.wall_s < deadline:
+            self.live(0.05)
+            series = next((args[2] for args in self.heard.of("historical_bars") if args[1] == req_id), None)
+        assert series is not None, f"no answer to {request} within {limit_s:g} wall seconds"
+        return series
 
     def until_done(self, order_id: int, limit_s: float = 60.0) -> OrderView:
         """Live until the order has ended."""

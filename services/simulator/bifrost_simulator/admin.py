@@ -44,7 +44,9 @@ class ManualOrder(BaseModel):
     order_type: str = "MKT"
     limit_price: float | None = None
     aux_price: float | None = None
+    trailing_percent: float | None = None
     tif: str = "DAY"
+    outside_rth: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +182,13 @@ def create_admin(context: AdminContext) -> FastAPI:
         except BrokerError as error:
             raise HTTPException(409, {"code": error.code, "text": error.text}) from None
 
+    @app.delete("/orders/{perm_id}")
+    async def cancel_order(perm_id: int) -> dict[str, Any]:
+        try:
+            return order_json(world.cancel_manual(perm_id))
+        except BrokerError as error:
+            raise HTTPException(409, {"code": error.code, "text": error.text}) from None
+
     @app.get("/journal")
     async def journal(
         since: Annotated[int, Query(ge=0)] = 0,
@@ -221,6 +230,8 @@ def _request(world: SimulatedWorld, order: ManualOrder) -> OrderRequest:
         order_type=order.order_type,
         limit_price=order.limit_price,
         aux_price=order.aux_price,
+        trailing_percent=order.trailing_percent,
         tif=order.tif,
+        outside_rth=order.outside_rth,
         account=order.account,
     )

@@ -9,6 +9,7 @@ from enum import StrEnum
 from bifrost_simulator.api import (
     AccountValue,
     Bar,
+    BarSeries,
     BrokerError,
     Commission,
     Execution,
@@ -112,6 +113,9 @@ class Dispatcher:
 
     def bar(self, client_id: int, req_id: int, bar: Bar) -> None:
         self._unless_cut(lambda to: to.on_bar(client_id, req_id, bar))
+
+    def historical_bars(self, client_id: int, req_id: int, series: BarSeries, kept: bool) -> None:
+        self._unless_cut(lambda to: to.on_historical_bars(client_id, req_id, series, kept))
 
     def real_time_bar(self, client_id: int, req_id: int, bar: Bar) -> None:
         self._unless_cut(lambda to: to.on_real_time_bar(client_id, req_id, bar))

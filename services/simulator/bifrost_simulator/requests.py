@@ -93,7 +93,7 @@ class MarketRequests:
     def unsubscribe(self, client_id: int, req_id: int) -> None:
         self.feed.unsubscribe(client_id, req_id)
 
-    def historical_bars(self, client_id: int, req_id: int, request: HistoricalRequest) -> BarSeries:
+    def historical_bars(self, client_id: int, req_id: int, request: HistoricalRequest) -> BarSeries | None:
         key = self._key(request.contract)
         self.hooks.check_history(client_id)
         return self.history.request(client_id, req_id, key, request, self.clock.market_s)

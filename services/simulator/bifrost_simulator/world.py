@@ -192,6 +192,13 @@ class SimulatedWorld(MarketRequests, AccountRequests):
         self.commit()
         return order.view()
 
+    def cancel_manual(self, perm_id: int) -> OrderView:
+        """A human at TWS cancels an order, whoever placed it. Raises `BrokerError`: 10147, 10148."""
+        order = self.broker.cancel_by_hand(perm_id)
+        self.changed = True
+        self.commit()
+        return order.view()
+
     def drop_market_data(self) -> None:
         """All market data lines and bar streams end without a word (1101)."""
         self.feed.drop_all()

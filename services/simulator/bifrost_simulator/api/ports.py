@@ -62,6 +62,10 @@ class WorldListener(Protocol):
         """Marks moved (at most about once a wall second): the wire re-reads `pnl`/`pnl_single` for its streams."""
         ...
 
+    def on_historical_bars(self, client_id: int, req_id: int, series: BarSeries, kept: bool) -> None:
+        """The answer to a request of bars that took longer (message 17); ``kept`` when `on_bar` goes on with it."""
+        ...
+
     def on_bar(self, client_id: int, req_id: int, bar: Bar) -> None:
         """A keepUpToDate bar (message 90): the running one again or the next."""
         ...
@@ -155,8 +159,11 @@ class World(Protocol):
         """Raises 300 when there is no such subscription."""
         ...
 
-    def historical_bars(self, client_id: int, req_id: int, request: HistoricalRequest) -> BarSeries:
-        """Bars from the world's own tape, oldest first; raises 162, 200, 321. keepUpToDate continues by `on_bar`."""
+    def historical_bars(self, client_id: int, req_id: int, request: HistoricalRequest) -> BarSeries | None:
+        """Bars from the world's own tape, oldest first; raises 162, 200, 321. keepUpToDate continues by `on_bar`.
+
+        None when putting them together takes longer: they come by `on_historical_bars`, or an error does.
+        """
         ...
 
     def cancel_historical(self, client_id: int, req_id: int) -> None: ...

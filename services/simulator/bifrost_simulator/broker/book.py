@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from bifrost_simulator.api import Commission, Contract, Execution, ExecutionFilter, OrderRequest, OrderStatus, OrderView
 from bifrost_simulator.broker.order_states import OrderEvent, next_status
+from bifrost_simulator.broker.order_types import ORDER_TYPES, TRAIL_LIMIT, Terms
 
 FIRST_PERM_ID = 1_825_000_001
 _EXECUTION_PREFIX = "0000e0d5"
@@ -32,6 +33,10 @@ class BookOrder:
     why_held: str = ""
     warning: str = ""
     triggered: bool = False
+    working_price: float | None = None
+    """A price that follows the market: what a trailing stop waits for, the limit of a pegged order."""
+    hit_mark: float | None = None
+    """The first of the two publications or trades in a row that a "double" trigger method wants."""
     released: bool = True
     """False while it is held without transmit: nothing of it has left the gateway."""
     waits_for_parent: bool = False
@@ -64,6 +69,36 @@ class BookOrder:
     def is_open(self) -> bool:
         return not self.status.is_done
 
+    @property
+    def terms(self) -> Terms:
+        """Where the order trades now."""
+        kind, request = ORDER_TYPES[self.request.order_type], self.request
+        if kind.trails:
+            return Terms(self.is_buy, self._trailing_limit(), self.working_price)
+        if kind.pegged:
+            return Terms(self.is_buy, self.working_price)
+        return Terms(self.is_buy, request.limit_price, request.aux_price)
+
+    def _trailing_limit(self) -> float | None:
+        """Limit of a trailing stop limit order: as far from the stop as ``lmtPriceOffset``, else the prices, say."""
+        request, stop = self.request, self.working_price
+        if request.order_type != TRAIL_LIMIT or stop is None:
+            return None
+        offset = request.attributes.get("lmtPriceOffset")
+        if not isinstance(offset, int | float):
+            given, first = request.limit_price, request.trail_stop_price
+            offset = abs(first - given) if given and first else 0.0
+        return round(stop + offset if self.is_buy else stop - offset, 6)
+
+    def _request_now(self) -> OrderRequest:
+        """The request with the prices that follow the market as they stand."""
+        kind = ORDER_TYPES[self.request.order_type]
+        if not kind.trails or self.working_price is None:
+            return self.request
+        limit = self._trailing_limit()
+        shown = self.request.limit_price if limit is None else limit
+        return replace(self.request, trail_stop_price=self.working_price, limit_price=shown)
+
     def apply(self, event: OrderEvent) -> None:
         self.status = next_status(self.status, event)
 
@@ -74,7 +109,7 @@ class BookOrder:
             order_id=self.order_id,
             perm_id=self.perm_id,
             contract=self.contract,
-            request=self.request,
+            request=self._request_now(),
             status=self.status,
             filled=self.filled,
             remaining=0.0 if self.status.is_done and self.status is OrderStatus.FILLED else self.remaining,

@@ -105,10 +105,21 @@ class Broker:
         if order is None:
             checks.check_order_id(order_id)
             raise BrokerError(checks.UNKNOWN_ORDER, f"OrderId {order_id} that needs to be cancelled is not found.")
+        self._cancel(order)
+
+    def cancel_by_hand(self, perm_id: int) -> BookOrder:
+        """Cancel any open order, as a human at TWS may; raises 10147 or 10148."""
+        order = self.book.orders.get(perm_id)
+        if order is None:
+            raise BrokerError(checks.UNKNOWN_ORDER, f"No order has the permId {perm_id}.")
+        self._cancel(order)
+        return order
+
+    def _cancel(self, order: BookOrder) -> None:
         if not order.is_open:
             raise BrokerError(
                 checks.NOT_CANCELLABLE,
-                f"OrderId {order_id} that needs to be cancelled cannot be cancelled, state: {order.status}.",
+                f"OrderId {order.order_id} that needs to be cancelled cannot be cancelled, state: {order.status}.",
             )
         if not self._hooks.takes_cancel(order):
             self.end(order, "")
@@ -154,6 +165,8 @@ class Broker:
     def _step_order(self, order: BookOrder) -> bool:
         now_s = self._clock.market_s
         if order.session_end_s and now_s >= order.session_end_s:
+            if self._matcher.close(order):
+                return True
             self.end(order, _END_REASONS.get(order.request.tif, _END_REASONS["DAY"]))
             return True
         if self._expired(order.contract):
@@ -234,6 +247,8 @@ class Broker:
         windows, now_s = self._life.windows, self._clock.market_s
         windows.starts_s(request)
         ends_s = windows.ends_s(request, contract, now_s)
+        if windows.is_past_cutoff(request, now_s):
+            raise checks.rejected("The order came after the cut-off time for orders at the close.")
         if ends_s and ends_s <= now_s:
             raise checks.rejected(f"The good till date {request.good_till_date} has passed.")
 
@@ -253,8 +268,8 @@ class Broker:
             parent_id=before.parent_id,
         )
         self._life.watch(order)
-        if (request.order_type, request.aux_price) != (before.order_type, before.aux_price):
-            order.triggered = False
+        if _waits_anew(before, request):
+            order.triggered, order.working_price, order.hit_mark = False, None, None
         if request.attributes.get("conditions") != before.attributes.get("conditions"):
             order.conditions_met = bool(request.attributes.get("conditionsCancelOrder"))
         order.routed_wall_s = self._life.wall_s
@@ -268,3 +283,11 @@ class Broker:
         if order.status is OrderStatus.SUBMITTED and not self._life.is_ready(order):
             order.apply(OrderEvent.UNROUTED)
         self._life.tell(order)
+
+
+def _waits_anew(before: OrderRequest, now: OrderRequest) -> bool:
+    """True when a change gives the order another price to wait for, or another way to follow the market."""
+    return any(
+        getattr(before, name) != getattr(now, name)
+        for name in ("order_type", "aux_price", "trailing_percent", "trail_stop_price")
+    )

@@ -8,7 +8,7 @@ from bifrost_simulator.api import BrokerError, Contract, OrderRequest
 from bifrost_simulator.broker.book import BookOrder
 from bifrost_simulator.broker.combos import BAG
 from bifrost_simulator.broker.families import GROUP_REVISION
-from bifrost_simulator.broker.order_types import ORDER_TYPES, TIMES_IN_FORCE
+from bifrost_simulator.broker.order_types import CLOSING_TIMES_IN_FORCE, ORDER_TYPES, TIMES_IN_FORCE, OrderType
 from bifrost_simulator.universe import increment_at
 
 REJECTED = 201
@@ -57,7 +57,8 @@ def check_request(request: OrderRequest, contract: Contract, accounts: tuple[str
     if contract.sec_type != "STK" and request.quantity != int(request.quantity):
         raise rejected(f"Options and combinations trade in whole contracts: {request.quantity:g}.")
     kind = ORDER_TYPES.get(request.order_type)
-    if kind is None or (contract.sec_type == BAG and request.order_type not in _COMBO_TYPES):
+    refused = kind is None or (contract.sec_type == BAG and request.order_type not in _COMBO_TYPES)
+    if kind is None or refused or (kind.at_close and contract.sec_type != "STK"):
         raise BrokerError(UNSUPPORTED_TYPE, "Unsupported order type for this exchange and security type.")
     if not request.tif:
         raise _invalid("Missing time in force: tif must be set.")
@@ -65,11 +66,36 @@ def check_request(request: OrderRequest, contract: Contract, accounts: tuple[str
         raise _invalid(f"Invalid time in force: {request.tif}.")
     if request.tif == "GTD" and not request.good_till_date:
         raise _invalid("A good-till-date order needs a good till date.")
+    if kind.at_close and request.tif not in CLOSING_TIMES_IN_FORCE:
+        raise _invalid(f"The time in force {request.tif} cannot be used with an order for the close.")
     _check_attributes(request)
-    if kind.needs_limit:
+    _check_prices(kind, request, contract)
+
+
+def _check_prices(kind: OrderType, request: OrderRequest, contract: Contract) -> None:
+    """Raise what a missing or impossible price of the type would raise."""
+    if kind.needs_limit or (kind.pegged and request.limit_price):
         _check_price(contract, request.limit_price, "limit")
-    if kind.needs_aux:
+    if kind.needs_trigger:
         _check_price(contract, request.aux_price, "stop")
+    if kind.pegged and not 0 <= (request.aux_price or 0.0) < math.inf:
+        raise rejected(f"Invalid offset: {request.aux_price}.")
+    if kind.trails:
+        _check_trail(request, contract)
+
+
+def _check_trail(request: OrderRequest, contract: Contract) -> None:
+    amount, percent = request.aux_price, request.trailing_percent
+    if bool(amount) == bool(percent):
+        raise _invalid("A trailing order needs either a trailing amount (auxPrice) or a trailing percent, not both.")
+    if amount and not 0 < amount < math.inf:
+        raise rejected(f"Invalid trailing amount: {amount}.")
+    if percent and not 0 < percent < 100:
+        raise rejected(f"Invalid trailing percent: {percent}.")
+    if request.trail_stop_price:
+        _check_price(contract, request.trail_stop_price, "stop")
+    if request.limit_price and request.attributes.get("lmtPriceOffset"):
+        raise _invalid("A trailing stop limit order needs either a limit price or a limit price offset, not both.")
 
 
 def _check_attributes(request: OrderRequest) -> None:

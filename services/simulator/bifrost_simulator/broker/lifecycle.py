@@ -10,8 +10,9 @@ from bifrost_simulator.board import QuoteBoard
 from bifrost_simulator.broker import checks, families
 from bifrost_simulator.broker.book import Book, BookOrder
 from bifrost_simulator.broker.conditions import Conditions
+from bifrost_simulator.broker.following import follow, is_hit
 from bifrost_simulator.broker.order_states import OrderEvent
-from bifrost_simulator.broker.order_types import ORDER_TYPES
+from bifrost_simulator.broker.order_types import ORDER_TYPES, Waits
 from bifrost_simulator.broker.windows import Windows
 from bifrost_simulator.clock import SimClock
 from bifrost_simulator.events import Dispatcher
@@ -109,10 +110,12 @@ class Lifecycle:
         return order.conditions_met and self.is_triggered(order)
 
     def is_triggered(self, order: BookOrder) -> bool:
-        """True once the market was where a stop or if-touched order waits for it."""
+        """True once the market was where a stop or if-touched order waits for it; a trailing stop moves first."""
         if not order.triggered:
-            kind = ORDER_TYPES[order.request.order_type]
-            order.triggered = kind.triggered(order.request, order.is_buy, self._board.quote_of(order.contract))
+            quote = self._board.quote_of(order.contract)
+            if follow(order, quote):
+                self.touched = True
+            order.triggered = is_hit(order, quote)
         return order.triggered
 
     # -- ending
@@ -189,7 +192,7 @@ class Lifecycle:
         kept_back = self._hooks.keeps_back(order)
         if kept_back:
             reasons.append(kept_back)
-        if not order.triggered and ORDER_TYPES[order.request.order_type].needs_aux:
+        if not order.triggered and ORDER_TYPES[order.request.order_type].waits is not Waits.NOTHING:
             reasons.append(WAITS_FOR_TRIGGER)
         return ",".join(reasons)
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from bifrost_simulator.api import Execution
+from bifrost_simulator.api import Execution, OrderStatus
 from bifrost_simulator.board import QuoteBoard
 from bifrost_simulator.broker.book import BookOrder
 from bifrost_simulator.broker.combos import BAG, combo_price
+from bifrost_simulator.broker.following import peg
 from bifrost_simulator.broker.lifecycle import Lifecycle
 from bifrost_simulator.broker.order_states import OrderEvent
-from bifrost_simulator.broker.order_types import ORDER_TYPES
+from bifrost_simulator.broker.order_types import MARKET_TO_LIMIT, ORDER_TYPES
 from bifrost_simulator.broker.settlement import LegFill, Settlement
 from bifrost_simulator.faults.base import OrderHooks
+from bifrost_simulator.hours import new_york_day
 from bifrost_simulator.market.base import Market
 from bifrost_simulator.universe import Universe
 
@@ -51,6 +53,8 @@ class Matcher:
         """Fill what the market offers now; True when anything happened to the order."""
         if self._life.wall_s - order.routed_wall_s < self.timing.fill_delay_s or not self._tradable(order):
             return False
+        if ORDER_TYPES[order.request.order_type].at_close:
+            return False
         price = self._price(order)
         quantity = 0.0 if price is None else self._quantity(order)
         if price is None or quantity <= 0:
@@ -58,6 +62,27 @@ class Matcher:
         self._board.take(order.contract, order.is_buy, quantity)
         self.fill(order, quantity, price)
         return self._end_immediate(order) or True
+
+    def close(self, order: BookOrder) -> bool:
+        """At its session's end: fill an order for the close at the closing price, as one print; True when it filled.
+
+        The closing auction takes any size. There is none for a stock that is halted or that a fault holds back.
+        """
+        kind = ORDER_TYPES[order.request.order_type]
+        con_id = order.contract.con_id
+        quote = self._market.quotes([self._universe.key(con_id)])[0]
+        if not kind.at_close or order.status is not OrderStatus.SUBMITTED or self._hooks.holds_quotes(con_id):
+            return False
+        is_today = new_york_day(order.session_end_s - 1.0) >= self._market.last_day()
+        price = quote.last if is_today else quote.close
+        if quote.halted or price <= 0 or kind.price(order.terms, replace(quote, bid=price, ask=price)) is None:
+            return False
+        limit = self._hooks.fill_limit(order)
+        quantity = order.remaining if limit is None else min(order.remaining, limit - order.filled)
+        if quantity <= 0:
+            return False
+        self.fill(order, quantity, price)
+        return not order.is_open
 
     def fill(self, order: BookOrder, quantity: float, price: float) -> None:
         """Book a fill and tell of it. An order that has ended keeps its status: its execution only came late."""
@@ -70,12 +95,19 @@ class Matcher:
             self._life.complete(order, f"Filled Size: {order.filled:g}")
         else:
             order.apply(OrderEvent.PARTLY_FILLED)
+            self._limit_remainder(order, price)
         self._life.tell(order)
         for leg in self._universe.legs(order.contract):
             self._settlement.announce(order.request.account, leg.contract)
         if was_open:
             self._life.filled(order, quantity)
         self._hooks.filled(order, execution)
+
+    @staticmethod
+    def _limit_remainder(order: BookOrder, price: float) -> None:
+        """What a market-to-limit order has left becomes a limit order at the price of its first fill."""
+        if order.request.order_type == MARKET_TO_LIMIT:
+            order.request = replace(order.request, order_type="LMT", limit_price=price)
 
     def _tradable(self, order: BookOrder) -> bool:
         outside = self._life.windows.works_outside(order.request, order.contract)
@@ -90,14 +122,23 @@ class Matcher:
     def _price(self, order: BookOrder) -> float | None:
         """Price at which the order trades now, None while it does not."""
         if order.contract.sec_type != BAG:
-            quote = self._board.quote(order.contract.con_id)
-            return ORDER_TYPES[order.request.order_type].price(order.request, order.is_buy, quote)
+            return self._single_price(order)
         legs = self._universe.legs(order.contract)
         price = combo_price(order.contract, legs, order.is_buy, self._board.quote_of)
         limit = order.request.limit_price
         if price is None or limit is None or order.request.order_type == "MKT":
             return price
         return price if (price <= limit if order.is_buy else price >= limit) else None
+
+    def _single_price(self, order: BookOrder) -> float | None:
+        kind, quote = ORDER_TYPES[order.request.order_type], self._board.quote(order.contract.con_id)
+        if kind.pegged and order.working_price is None:
+            peg(order, quote)
+        price = kind.price(order.terms, quote)
+        if kind.pegged and price is None:
+            # Only now: a market that came through the price where the order stood has traded with it there.
+            peg(order, quote)
+        return price
 
     def _quantity(self, order: BookOrder) -> float:
         """Units that may fill now: what is displayed, what a fault allows, and all or a least part when asked."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from bifrost_simulator.api import BrokerError, Contract, OrderRequest
-from bifrost_simulator.broker.order_types import ORDER_TYPES
+from bifrost_simulator.broker.order_types import ORDER_TYPES, OrderType
 from bifrost_simulator.history import parse_end
 from bifrost_simulator.hours import Hours, MarketSession, new_york_day
 
 BAD_DATE = 391
 OPENING_S = 60.0
 """An OPG order takes part in the first minute of a session; what is left of it then is cancelled."""
+CLOSE_CUTOFF_S = 600.0
+"""Orders for the close are taken until ten minutes before it (New York Stock Exchange rule 7.35B)."""
 
 
 def moment(text: str, name: str) -> float | None:
@@ -35,7 +37,7 @@ class Windows:
 
     def works_outside(self, request: OrderRequest, contract: Contract) -> bool:
         """True for stock orders with a limit that ask for it; IB ignores the attribute on all others."""
-        limited = ORDER_TYPES[request.order_type].needs_limit
+        limited = _kind(request).needs_limit and not _kind(request).at_close
         return request.outside_rth and limited and contract.sec_type == "STK" and not self._hours.always_open
 
     def session(self, request: OrderRequest, contract: Contract, now_s: float, placed_s: float) -> MarketSession | None:
@@ -57,6 +59,8 @@ class Windows:
 
     def ends_s(self, request: OrderRequest, contract: Contract, now_s: float) -> float:
         """Epoch second at which the order is cancelled; 0 when it lasts until cancelled."""
+        if _kind(request).at_close:
+            return self._day_end_s(False, max(now_s, self.starts_s(request)))
         if request.tif == "GTC":
             return 0.0
         if request.tif == "GTD":
@@ -66,6 +70,11 @@ class Windows:
         if request.tif == "OPG":
             return self._hours.next_open_s(begins) + OPENING_S
         return self._day_end_s(self.works_outside(request, contract), begins)
+
+    def is_past_cutoff(self, request: OrderRequest, now_s: float) -> bool:
+        """True for an order for the close that comes too late for the session that is open."""
+        session = self._hours.session_at(now_s)
+        return _kind(request).at_close and session is not None and now_s >= session.close_s - CLOSE_CUTOFF_S
 
     def _day_end_s(self, outside: bool, begins_s: float) -> float:
         extended = self._hours.extended_at(begins_s) if outside else None
@@ -86,3 +95,7 @@ class Windows:
         noon = parse_end(f"{text.strip()} 12:00:00")
         session = self._hours.session(new_york_day(noon))
         return (session.open_s, session.close_s) if session is not None else (noon, noon)
+
+
+def _kind(request: OrderRequest) -> OrderType:
+    return ORDER_TYPES[request.order_type]

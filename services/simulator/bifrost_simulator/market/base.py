@@ -118,7 +118,14 @@ class Market(Protocol):
         ...
 
     def bars(self, key: ContractKey, start_s: float, end_s: float, bar_s: float, what: str) -> list[RawBar]:
-        """Bars of ``TRADES``, ``MIDPOINT``, ``BID`` or ``ASK`` that begin in [start_s, end_s), inside sessions."""
+        """Bars of ``TRADES``, ``MIDPOINT``, ``BID`` or ``ASK`` that begin in [start_s, end_s), inside sessions.
+
+        ``OPTION_IMPLIED_VOLATILITY`` of the stock where the market knows one; nothing for what is not on the tape.
+        """
+        ...
+
+    def reach_back(self, day: date) -> int:
+        """Do one session's part of what bars of ``day`` need; returns the points it took, 0 when nothing is left."""
         ...
 
     def last_day(self) -> date:

@@ -82,6 +82,10 @@ class DayTape:
         share = min(1.0, knot - low)
         return float(self.iv_factor[low] * (1 - share) + self.iv_factor[low + 1] * share)
 
+    def iv_levels(self, indices: Ints) -> Floats:
+        """The same of many points at once."""
+        return np.asarray(np.interp(indices * self.tick_s / IV_KNOT_S, np.arange(len(self.iv_factor)), self.iv_factor))
+
 
 def draw_day(
     parameters: MarketParameters,
@@ -98,18 +102,11 @@ def draw_day(
     scenario's spot at its start, and days before it are drawn backwards from their end.
     """
     p = parameters
-    n = max(2, round((session.close_s - session.open_s) / p.tick_s))
-    rng = np.random.default_rng([seed, session.day.toordinal()])
-    season = _season(session, n, p.tick_s, p.seasonality)
-    step_sigma = p.volatility * math.sqrt(p.tick_s / YEAR_S)
-    returns = step_sigma * np.sqrt(season) * rng.standard_normal(n)
-    returns += (p.drift - 0.5 * p.volatility**2) * p.tick_s / YEAR_S
-    for at in rng.integers(0, n, rng.poisson(p.jumps_per_day)):
-        returns[at] += rng.normal(0.0, p.jump_pct / 100.0)
+    rng, season, returns = _returns(p, seed, session)
+    n, step_sigma = len(returns), _step_sigma(p)
     halted = np.zeros(n, dtype=np.bool_)
     for at in rng.integers(0, n, rng.poisson(p.halts_per_day)):
         halted[at : at + max(1, round(p.halt_s / p.tick_s))] = True
-    returns[0] = 0.0
     path = np.cumsum(returns)
     pin = 0 if pin_s is None else min(n - 1, max(0, int((pin_s - session.open_s) / p.tick_s)))
     prices = spot * np.exp(path - path[pin])
@@ -142,6 +139,29 @@ def draw_day(
         iv_factor=iv_factor,
         end_factor=end,
     )
+
+
+def session_return(parameters: MarketParameters, seed: int, session: MarketSession) -> tuple[float, int]:
+    """Logarithm of a session's last price over its first, and the points drawn for it: a fraction of `draw_day`."""
+    _, _, returns = _returns(parameters, seed, session)
+    return float(np.cumsum(returns)[-1]), len(returns)
+
+
+def _returns(p: MarketParameters, seed: int, session: MarketSession) -> tuple[np.random.Generator, Floats, Floats]:
+    """The generator after them, the variance by time of day, and the logarithmic returns; the first is 0."""
+    n = max(2, round((session.close_s - session.open_s) / p.tick_s))
+    rng = np.random.default_rng([seed, session.day.toordinal()])
+    season = _season(session, n, p.tick_s, p.seasonality)
+    returns = _step_sigma(p) * np.sqrt(season) * rng.standard_normal(n)
+    returns += (p.drift - 0.5 * p.volatility**2) * p.tick_s / YEAR_S
+    for at in rng.integers(0, n, rng.poisson(p.jumps_per_day)):
+        returns[at] += rng.normal(0.0, p.jump_pct / 100.0)
+    returns[0] = 0.0
+    return rng, season, returns
+
+
+def _step_sigma(p: MarketParameters) -> float:
+    return p.volatility * math.sqrt(p.tick_s / YEAR_S)
 
 
 def _season(session: MarketSession, n: int, tick_s: float, strength: float) -> Floats:

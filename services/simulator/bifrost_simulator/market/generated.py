@@ -16,6 +16,7 @@ from bifrost_simulator.market.base import EMPTY_QUOTE, NO_QUOTE, ModelInputs, Qu
 from bifrost_simulator.market.day_tape import DayTape, Floats, Ints, MarketParameters, draw_day
 from bifrost_simulator.market.listing import expiries_listed, strike_step, strikes_around
 from bifrost_simulator.market.moves import Move, moved, opening_factor
+from bifrost_simulator.market.past_days import PastDays
 from bifrost_simulator.market.tree import tree_values
 
 _KEEP_DAYS = 4
@@ -84,6 +85,8 @@ class GeneratedMarket:
             self._chain[contract_key(symbol_, kind, expiry, float(strike), right)] = None
         self._last_trades: dict[ContractKey, tuple[int, float]] = {}
         self._closes: dict[ContractKey, tuple[date, float]] = {}
+        self._past = PastDays(parameters, seed, hours, self._start.day, self._gap)
+        self._stock_close: tuple[date, float] | None = None
         self.market_s = start_s
         self.advance(start_s)
 
@@ -180,14 +183,22 @@ class GeneratedMarket:
             tape = draw_day(self.parameters, self._seed, session, spot, pin_s=pin_s, iv_log=iv_log)
             tape = moved(tape, self._moves)
         else:
-            following = self._hours.after(session.day)
-            first = float(self.tape(following).spot[0]) / opening_factor(following, self._moves)
-            end = first / math.exp(self._gap(following.day))
+            while self.reach_back(session.day):
+                pass
+            end = self._past.end_before(self._hours.after(session.day))
             tape = draw_day(self.parameters, self._seed, session, end, pin_s=session.close_s)
         while len(self._tapes) >= _KEEP_DAYS:
-            self._tapes.pop(min(self._tapes, key=lambda day: -abs((day - session.day).days)))
+            # The day that is traded is needed at each step, whatever old days somebody asks for.
+            others = [day for day in self._tapes if day != self._session.day]
+            self._tapes.pop(max(others, key=lambda day: abs((day - session.day).days)))
         self._tapes[session.day] = tape
         return tape
+
+    def reach_back(self, day: date) -> int:
+        return self._past.reach_back(day, self._first_of_start)
+
+    def _first_of_start(self) -> float:
+        return float(self.tape(self._start).spot[0]) / opening_factor(self._start, self._moves)
 
     def _anchor(self, day: date) -> tuple[float, float]:
         """First spot and volatility state of ``day``, by way of every day between the last known one and it."""
@@ -260,7 +271,10 @@ class GeneratedMarket:
         )
 
     def _previous_close(self) -> float:
-        return int(self.tape(self._hours.before(self._tape.session.day)).last_c[-1]) / 100
+        day = self._tape.session.day
+        if self._stock_close is None or self._stock_close[0] != day:
+            self._stock_close = (day, int(self.tape(self._hours.before(day)).last_c[-1]) / 100)
+        return self._stock_close[1]
 
     def _version(self) -> int:
         after_minutes = max(0, int((self.market_s - self._tape.session.close_s) // 60))
@@ -360,6 +374,8 @@ class GeneratedMarket:
 
     def _series(self, key: ContractKey, tape: DayTape, indices: Ints, what: str) -> tuple[Floats, Floats | None]:
         """Prices at lattice points, and traded sizes for ``TRADES``."""
+        if what == "OPTION_IMPLIED_VOLATILITY":
+            return self.parameters.implied_volatility * tape.iv_levels(indices), None
         if key.is_stock:
             bid, ask = tape.bid_c[indices] / 100, tape.ask_c[indices] / 100
             if what == "TRADES":

@@ -111,7 +111,7 @@ class ReplayMarket:
 
     def bars(self, key: ContractKey, start_s: float, end_s: float, bar_s: float, what: str) -> list[RawBar]:
         series = self._series.get(key)
-        if series is None:
+        if series is None or what == "OPTION_IMPLIED_VOLATILITY":
             return []
         until = min(end_s, self.market_s)
         origin = new_york_s(self.day, 0)
@@ -122,6 +122,9 @@ class ReplayMarket:
         points = [(p.at_s - 60.0, price) for p in inside if (price := _side(p, what)) > 0]
         times = np.array([time for time, _ in points])
         return group_bars(times, np.array([price for _, price in points]), None, origin, bar_s)
+
+    def reach_back(self, day: date) -> int:
+        return 0
 
     def to_state(self) -> dict[str, object]:
         return {}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from bifrost_simulator.api import (
     AccountValue,
     Bar,
+    BarSeries,
     BrokerError,
     Commission,
     Execution,
@@ -40,6 +41,7 @@ from bifrost_simulator.wire.orders import (
 )
 from bifrost_simulator.wire.session import Session
 from bifrost_simulator.wire.ticks import bar_values, tick_message
+from bifrost_simulator.wire.times import zoned_text
 
 
 class Roster:
@@ -139,6 +141,22 @@ class Roster:
 
     def on_snapshot_end(self, client_id: int, req_id: int) -> None:
         self._send(client_id, "tickSnapshotEnd", {"reqId": req_id})
+
+    def on_historical_bars(self, client_id: int, req_id: int, series: BarSeries, kept: bool) -> None:
+        session = self._sessions.get(client_id)
+        if session is None:
+            return
+        formats = session.subscriptions.bar_formats
+        format_date = formats.get(req_id, 1) if kept else formats.pop(req_id, 1)
+        session.send(
+            "historicalData",
+            {
+                "reqId": req_id,
+                "start": zoned_text(series.start),
+                "end": zoned_text(series.end),
+                "bars": [bar_values(bar, format_date) for bar in series.bars],
+            },
+        )
 
     def on_bar(self, client_id: int, req_id: int, bar: Bar) -> None:
         session = self._sessions.get(client_id)

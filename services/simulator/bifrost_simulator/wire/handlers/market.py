@@ -5,8 +5,8 @@ from __future__ import annotations
 from bifrost_simulator.api import BrokerError, HistoricalRequest
 from bifrost_simulator.wire.contracts import contract_query
 from bifrost_simulator.wire.handlers.base import Call, Handler, ignore
-from bifrost_simulator.wire.ticks import bar_values, option_values
-from bifrost_simulator.wire.times import head_text, zoned_text
+from bifrost_simulator.wire.ticks import option_values
+from bifrost_simulator.wire.times import head_text
 
 VALIDATION = 321
 CUSTOM_COMPUTATION = 53
@@ -60,16 +60,13 @@ def _historical_data(call: Call) -> None:
     )
     # Known before the world answers: a keepUpToDate bar may follow at once.
     call.session.subscriptions.bar_formats[call.req_id] = values["formatDate"]
-    series = call.world.historical_bars(call.client_id, call.req_id, request)
-    if not request.keep_up_to_date:
-        del call.session.subscriptions.bar_formats[call.req_id]
-    call.send(
-        "historicalData",
-        reqId=call.req_id,
-        start=zoned_text(series.start),
-        end=zoned_text(series.end),
-        bars=[bar_values(bar, values["formatDate"]) for bar in series.bars],
-    )
+    try:
+        series = call.world.historical_bars(call.client_id, call.req_id, request)
+    except BrokerError:
+        call.session.subscriptions.bar_formats.pop(call.req_id, None)
+        raise
+    if series is not None:
+        call.roster.on_historical_bars(call.client_id, call.req_id, series, request.keep_up_to_date)
 
 
 def _cancel_historical_data(call: Call) -> None:
