@@ -433,6 +433,7 @@ CREATE TABLE IF NOT EXISTS decisions (
     written_at   timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 CREATE INDEX IF NOT EXISTS decisions_ts ON decisions (ts);
+CREATE INDEX IF NOT EXISTS decisions_order_ref ON decisions (order_ref) WHERE order_ref IS NOT NULL;
 
 CREATE TABLE IF NOT EXISTS decision_counts (
     account    text NOT NULL,
@@ -664,5 +665,5 @@ GRANT USAGE ON SEQUENCE daemon_control_id_seq TO bifrost_monitor;
 GRANT UPDATE ON daemon_run_status TO bifrost_monitor;
 GRANT INSERT, UPDATE ON settings TO bifrost_monitor;
 
-INSERT INTO schema_migrations (version, name) VALUES (1, 'source_tables'), (2, 'desk'), (3, 'pnl_attribution')
-    ON CONFLICT DO NOTHING;
+INSERT INTO schema_migrations (version, name) VALUES (1, 'source_tables'), (2, 'desk'), (3, 'pnl_attribution'),
+    (4, 'decisions_of_orders') ON CONFLICT DO NOTHING;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,8 +12,10 @@ import httpx
 import jsonschema
 import pytest
 from bifrost_monitor.simulator import SimulatorClient
+from bifrost_simulator.admin import AdminContext, create_admin
 
 from tests.monitor.conftest import MakeMonitor, Monitor
+from tests.simulator.world_support import ACCOUNT, Stage, scenario_file
 from tests.support.postgres import Database
 
 pytestmark = pytest.mark.integration
@@ -152,3 +155,37 @@ def test_a_desk_on_a_real_gateway_has_no_simulator(make_monitor: MakeMonitor, da
     }  # fmt: skip
     refused = monitor.post("/simulator/clock", {"paused": True})
     assert (refused.status_code, refused.json()["error"]) == (409, "no_simulator")
+
+
+def test_the_simulator_itself_speaks_the_contract(monitor: Monitor, admin: Admin, tmp_path: Path) -> None:
+    """Every route against the real admin application, in this process."""
+    positions = [{"contract_key": "NVDA|OPT|+28d|atm|C", "quantity": 3}]
+    accounts = [{"id": ACCOUNT, "cash": 500_000, "positions": positions}]
+    stage = Stage(scenario_file(tmp_path, accounts=accounts), tmp_path / "state")
+    application = create_admin(AdminContext(stage.world, stage.scenario, lambda: (1, 2)))
+
+    def forward(request: httpx.Request) -> httpx.Response:
+        async def call() -> httpx.Response:
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(application)) as client:
+                answer = await client.request(
+                    request.method, request.url, content=request.content, headers=request.headers
+                )
+                return httpx.Response(answer.status_code, content=answer.content)
+
+        return asyncio.run(call())
+
+    admin.answer = forward
+    order = {"contract_key": "NVDA|STK|||", "side": "BUY", "quantity": 10, "order_type": "LMT", "limit_price": 1.0}
+    for model, answer in (
+        ("SimulatorOrder", monitor.post("/simulator/orders", order)),
+        ("FaultInjected", monitor.post("/simulator/faults/spread_wide", {"factor": 5})),
+        ("FaultsAnswer", monitor.get("/simulator/faults")),
+        ("SimulatorAnswer", monitor.get("/simulator")),
+        ("SimulatorClock", monitor.post("/simulator/clock", {"speed": 2.5, "paused": True})),
+        ("JournalAnswer", monitor.get("/simulator/journal")),
+        ("FaultEnded", monitor.client.delete("/simulator/faults/spread_wide", headers=monitor.bearer)),
+    ):
+        assert answer.status_code == 200, (model, answer.text)
+        assert_shape(model, answer.json())
+    assert monitor.post("/simulator/faults/nothing", {}).status_code == 404
+    assert monitor.post("/simulator/faults/spread_wide", {"factor": -1}).status_code == 422

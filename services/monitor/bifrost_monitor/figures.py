@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
+from dataclasses import asdict, fields
 from typing import Any
 
+from bifrost.db.queries.attribution import DayAttribution, IntervalAttribution, PnlParts
 from bifrost.stats import Statistics
 from bifrost.stats.report import as_document
 
 Found = dict[str, Any]
-PARTS = ("total", "delta", "gamma", "theta", "vega", "slippage", "commissions", "residual")
+PARTS = tuple(field.name for field in fields(PnlParts))
 
 
 def stats_answer(statistics: Statistics) -> Found:
@@ -33,24 +35,20 @@ def stats_answer(statistics: Statistics) -> Found:
     return {**document, "equity": points, "max_drawdown_usd": round(deepest, 2)}
 
 
-def attribution_answer(row: Mapping[str, Any]) -> Found:
-    """The P&L of a trading day by cause, as the engine stored it."""
-    stored = row.get("attribution")
-    told = stored if isinstance(stored, dict) else {}
-    points = told.get("points")
+def attribution_answer(day: DayAttribution, intervals: Iterable[IntervalAttribution]) -> Found:
+    """The P&L of a trading day by cause, and how it came about."""
+    points, sums = [], dict.fromkeys(PARTS, 0.0)
+    for interval in intervals:
+        parts = asdict(interval.parts)
+        sums = {name: round(sums[name] + parts[name], 2) for name in PARTS}
+        points.append({"ts": interval.end_ts, "spot": interval.spot_end, **sums})
     return {
-        "day": row["trading_day"],
-        "account": row["account"],
-        "mode": row["mode"],
-        "available": bool(told),
-        "totals": _parts(told),
-        "points": [
-            {"ts": point["ts"], **_parts(point)}
-            for point in (points if isinstance(points, list) else ())
-            if isinstance(point, dict) and point.get("ts")
-        ],
+        "day": day.trading_day,
+        "account": day.account,
+        "mode": day.mode,
+        "partial_day": day.partial_day,
+        "daily_pnl": day.daily_pnl,
+        "hedge_count": day.hedge_count,
+        "totals": None if day.parts is None else asdict(day.parts),
+        "points": points,
     }
-
-
-def _parts(told: Mapping[str, Any]) -> Found:
-    return {name: told.get(name) if isinstance(told.get(name), int | float) else None for name in PARTS}

@@ -3,30 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
+from bifrost.db.queries.attribution import (
+    DayAttribution,
+    IntervalAttribution,
+    daily_attribution,
+    interval_attribution,
+)
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import RealDictCursor
 
 from .queries import fetched, snapshot
 
 Found = dict[str, Any]
-_TRADING_DAY = """
-SELECT trading_day, account, mode, attribution, daily_pnl, commissions FROM trading_days
-WHERE (%(day)s::date IS NULL OR trading_day = %(day)s) AND (%(account)s::text IS NULL OR account = %(account)s)
-    AND (%(mode)s::text IS NULL OR mode = %(mode)s)
-ORDER BY trading_day DESC, updated_at DESC LIMIT 1
-"""
+INTERVALS_AT_ONCE = 1000
 _RUN = "run_id::text, created_at, config_hash, data_hash, code_version, summary"
 
 
-def read_trading_day(conn: Connection, day: date | None, account: str | None, mode: str | None) -> Found | None:
-    """The newest trading day that fits, None when there is none."""
-    with conn.cursor(cursor_factory=RealDictCursor) as reader:
-        rows = fetched(reader, _TRADING_DAY, {"day": day, "account": account, "mode": mode})
-    return rows[0] if rows else None
+def read_attribution(
+    conn: Connection, day: date | None, account: str | None, mode: str | None
+) -> tuple[DayAttribution, list[IntervalAttribution]] | None:
+    """The newest trading day that fits with its intervals, oldest first; None when there is none."""
+    days = daily_attribution(conn, account=account, mode=mode, since_day=day, until_day=day, limit=1)
+    if not days:
+        return None
+    found: list[IntervalAttribution] = []
+    until = None
+    while True:
+        part = interval_attribution(
+            conn,
+            trading_day=days[0].trading_day,
+            account=days[0].account,
+            mode=days[0].mode,
+            until_ts=until,
+            limit=INTERVALS_AT_ONCE,
+        )
+        found = part + found
+        if len(part) < INTERVALS_AT_ONCE:
+            return days[0], found
+        until = part[0].end_ts - timedelta(microseconds=1)
 
 
 def read_runs(conn: Connection, limit: int) -> list[Found]:

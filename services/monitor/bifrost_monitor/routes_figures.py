@@ -64,12 +64,12 @@ def get_stats(
 def get_attribution(services: Wired, day: Day = None, account: Text = None, mode: Mode | None = None) -> JSONResponse:
     """Without a day the newest trading day. 404 while there has been none."""
     with services.pool.connection() as conn:
-        row = queries_figures.read_trading_day(
+        found = queries_figures.read_attribution(
             conn, params.day(day, "day"), text_filter(account, "account"), None if mode is None else str(mode)
         )
-    if row is None:
+    if found is None:
         raise ApiError(404, "not_found", f"no trading day{f' {day}' if day else ''} is recorded")
-    return JSONResponse(plain(figures.attribution_answer(row)))
+    return JSONResponse(plain(figures.attribution_answer(*found)))
 
 
 @router.get("/backtests", summary="Backtest runs, newest first", responses=answers(BacktestRuns, 422, 503))

@@ -105,33 +105,37 @@ class StatsAnswer(Answer):
     max_drawdown_usd: float
 
 
-class AttributionPart(Answer):
-    """Dollars. ``total`` = delta + gamma + theta + vega + slippage + commissions + residual."""
+class AttributionParts(Answer):
+    """Dollars, a cost negative. The others add up to ``total`` to the cent."""
 
-    total: float | None
-    delta: float | None
-    gamma: float | None
-    theta: float | None
-    vega: float | None
-    slippage: float | None
-    commissions: float | None
-    residual: float | None
+    delta: float
+    gamma: float
+    theta: float
+    vega: float
+    slippage: float
+    commissions: float
+    dividends: float
+    residual: float
+    total: float
 
 
-class AttributionPoint(AttributionPart):
-    """Cumulative since the day's start."""
+class AttributionPoint(AttributionParts):
+    """Since the day's start, at the end of an interval of at most a market minute; the night before is one."""
 
     ts: UtcTime = Field(description="market time")
+    spot: float
 
 
 class AttributionAnswer(Answer):
-    """The P&L of one trading day by cause; ``available`` is false where the engine has stored none."""
+    """The P&L of one trading day by cause; ``totals`` is null where the engine has attributed nothing yet."""
 
     day: Day
-    account: str | None
-    mode: Mode | None
-    available: bool
-    totals: AttributionPart
+    account: str
+    mode: Mode
+    partial_day: bool = Field(description="P&L began with the first good marks of the day")
+    daily_pnl: float | None
+    hedge_count: int
+    totals: AttributionParts | None
     points: list[AttributionPoint]
 
 
