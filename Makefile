@@ -61,6 +61,9 @@ lint: dev-env ## style, types and import rules
 chaos: dev-env ## 50 kills, 50 cuts, 20 database stops on real processes, in about 40 minutes [ARGS="--seed N"]
 	@$(DEV)/bin/python -m tests.chaos $(ARGS)
 
+soak: dev-env ## the whole desk for 8 market hours at 20x: nothing may grow [ARGS="--speed 1 --minutes 90"]
+	@$(DEV)/bin/python -m tests.soak $(ARGS)
+
 sim: dev-env ## simulated days with faults on virtual time; the same seed replays exactly [SEED=1] [DAYS=5] [FAULTS=12]
 	@$(DEV)/bin/python -m tests.sim --seed $(or $(SEED),1) --days $(or $(DAYS),5) --faults $(or $(FAULTS),12)
 

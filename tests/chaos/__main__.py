@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bifrost import paths
+from tests.support import runs
 
 from .driver import Broken, Chaos
 from .world import World
@@ -42,7 +39,7 @@ def main() -> int:
     seed = options.seed if options.seed is not None else int.from_bytes(os.urandom(3), "big")
     folder = options.folder or Path(tempfile.mkdtemp(prefix="bifrost-chaos-run-"))
     print(f"seed {seed}, logs in {folder}", flush=True)
-    begun, code = time.monotonic(), _code()
+    begun, code = time.monotonic(), runs.code()
     with World(folder, {"BIFROST_ORDER__ORDER_TYPE": options.order_type}) as world:
         chaos = Chaos(world, seed, lambda line: print(line, flush=True))
         try:
@@ -73,7 +70,7 @@ def _record(chaos: Chaos, code: dict[str, object], seed: int, asked: argparse.Na
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         **code,
         "seed": seed,
-        "machine": f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "machine": runs.machine(),
         "order_type": asked.order_type,
         "duration_s": round(duration_s),
         "asked": {"kill": asked.kills, "cut": asked.cuts, "database": asked.database_stops},
@@ -87,26 +84,7 @@ def _record(chaos: Chaos, code: dict[str, object], seed: int, asked: argparse.Na
         "outcome": "held" if not story.failures else "broken",
         "failures": story.failures,
     }
-    folder = paths.repository_root() / "docs" / "runs"
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"{datetime.now(UTC):%Y-%m-%d}-chaos.json"
-    runs = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
-    file.write_text(json.dumps([*runs, record], indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def _code() -> dict[str, object]:
-    """What is about to run; others may commit before it has ended."""
-    return {"commit": _git("rev-parse", "HEAD"), "clean": not _git("status", "--porcelain", "--untracked-files=no")}
-
-
-def _git(*arguments: str) -> str:
-    done = subprocess.run(
-        ["git", "--no-optional-locks", "-C", str(paths.repository_root()), *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.stdout.strip()
+    runs.append("chaos", record)
 
 
 if __name__ == "__main__":

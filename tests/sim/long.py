@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -18,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from bifrost import paths
+
+from tests.support import runs
 
 from .world import Outcome, Simulation
 
@@ -87,9 +86,8 @@ def _record(first_seed: int) -> tuple[Path, dict[str, Any]]:
 def _sitting(faults_per_day: float) -> dict[str, Any]:
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": _git("rev-parse", "HEAD"),
-        "clean": not _git("status", "--porcelain", "--untracked-files=no"),
-        "machine": f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        **runs.code(),
+        "machine": runs.machine(),
         "faults_a_day": faults_per_day,
         "duration_s": 0,
         "seeds": [],
@@ -112,13 +110,6 @@ def _add(record: dict[str, Any], sitting: dict[str, Any], outcome: Outcome) -> N
     if outcome.violation:
         record["outcome"] = "broken"
         sitting["violations"].append({"seed": outcome.seed, "at": outcome.at, "what": outcome.violation})
-
-
-def _git(*arguments: str) -> str:
-    done = subprocess.run(
-        ["git", "-C", str(paths.repository_root()), *arguments], capture_output=True, text=True, check=False
-    )
-    return done.stdout.strip()
 
 
 if __name__ == "__main__":
