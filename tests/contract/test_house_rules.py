@@ -66,7 +66,7 @@ SQL_PLACES = (
     "services/common/bifrost/db/",
     "services/engine/bifrost_engine/adapters/postgres/",
     "services/pricer/bifrost_pricer/adapters/postgres.py",
-    "services/monitor/bifrost_monitor/queries.py",
+    "services/monitor/bifrost_monitor/queries",
 )
 #: The launcher makes the database before there is anybody to ask: one statement.
 SQL_EXCEPTIONS = ("tools/desk/bifrost_desk/database.py",)
