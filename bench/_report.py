@@ -2,14 +2,43 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import shlex
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
+
+RUNS = Path(__file__).resolve().parents[1] / "docs" / "runs"
+
+
+def record(name: str, packages: Iterable[str], figures: dict[str, Any]) -> None:
+    """Keep a run under docs/runs, with what is needed to judge it: machine, load, versions, commit, command."""
+    now = datetime.now(UTC)
+    kept = {
+        "run": f"bench-{name}",
+        "at": now.isoformat(timespec="seconds"),
+        "commit": _commit(),
+        "machine": f"{os.cpu_count()} x {_processor()}, {platform.system()} {platform.release()}",
+        "load_average": [round(load, 2) for load in os.getloadavg()],
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in packages}},
+        "command": shlex.join(["python", "-m", "bench", *sys.argv[1:]]),
+        **figures,
+    }
+    path = RUNS / f"{now:%Y-%m-%d}-bench-{name}.json"
+    path.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
+    print(f"record: {path.relative_to(RUNS.parents[1])}")
+
+
+def quantiles(values: Sequence[float]) -> tuple[float, float]:
+    """Median and 99th percentile (the value that one in a hundred reaches)."""
+    ordered = sorted(values)
+    return ordered[len(ordered) // 2], ordered[min(len(ordered) - 1, round(0.99 * len(ordered)))]
 
 
 def heading(title: str, packages: Iterable[str]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +46,9 @@ class Premium:
         return (self.price, self.delta, self.gamma, self.vega, self.theta_year, self.rho)
 
 
+@lru_cache(maxsize=1)
 def _points() -> tuple[Floats, Floats]:
+    """Roots of the share of time gone, thick at both ends, where the integrand bends most; and their weights."""
     y, weight = legendre(_POINTS)
     return y * y * (3.0 - 2.0 * y), weight * 6.0 * y * (1.0 - y)
 

@@ -112,15 +112,17 @@ def european_greeks(
 
 
 def european_book(
-    spot: Floats, strike: Floats, t_years: Floats, rate: float, q: float, vol: Floats, sign: Floats
+    spot: float | Floats, strike: Floats, t_years: Floats, rate: float, q: float, vol: Floats, sign: Floats
 ) -> BookGreeks:
     """All figures of a book of European options; ``sign`` is +1 for calls, −1 for puts."""
     root = np.sqrt(t_years)
     spread = vol * root
     d1 = (np.log(spot / strike) + (rate - q + 0.5 * vol * vol) * t_years) / spread
-    carry, discount, density = np.exp(-q * t_years), np.exp(-rate * t_years), pdf(d1)
-    asset = spot * carry * cdf(sign * d1)
-    cash = strike * discount * cdf(sign * (d1 - spread))
+    carry = np.exp(-q * t_years) if q else 1.0
+    discount, density = np.exp(-rate * t_years), pdf(d1)
+    # One call for both halves: on a book of some hundred legs the calls cost more than the arithmetic.
+    both = cdf(np.concatenate([sign * d1, sign * (d1 - spread)]))
+    asset, cash = spot * carry * both[: d1.size], strike * discount * both[d1.size :]
     return BookGreeks(
         price=sign * (asset - cash),
         delta=sign * asset / spot,

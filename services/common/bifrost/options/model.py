@@ -21,6 +21,7 @@ _FAR_STANDARD_DEVIATIONS = 12.0
 _SPOT_BUMP = 0.01
 _VOL_BUMP = 0.005
 _RATE_BUMP = 0.001
+_SIGNS = {"C": 1.0, "P": -1.0}
 
 Positions = NDArray[np.intp]
 Dividends = Sequence[tuple[float, float]]
@@ -106,7 +107,9 @@ def book_greeks(
     _check_array("strike", strikes, 0.0)
     _check_array("t_years", years, MIN_YEARS)
     _check_array("iv_annual", vols, 0.0, _MAX_VOL)
-    sign = np.array([1.0 if _is_call(side) else -1.0 for side in right])
+    if not _SIGNS.keys() >= set(right):
+        raise ModelError(f"right {next(side for side in right if side not in _SIGNS)!r} must be 'C' or 'P'")
+    sign = np.array([_SIGNS[side] for side in right])
     return _book(spot, strikes, years, rate, dividend_yield, vols, sign, american, paid)
 
 
@@ -137,6 +140,9 @@ def _book(
     american: bool,
     dividends: tuple[tuple[float, float], ...],
 ) -> BookGreeks:
+    calls, puts = (american and exercise_matters(call, rate, q, dividends) for call in (True, False))
+    if not (calls or puts or dividends):
+        return _finite(european_book(spot, strike, t_years, rate, q, vol, sign), spot, rate, q)
     rates = np.full(strike.shape, rate, dtype=np.float64)
     held_back = escrow(t_years, rates, dividends, np.zeros_like(strike))
     risky = spot - held_back
@@ -148,7 +154,7 @@ def _book(
     rho = base.rho + base.delta * _escrow_rho(t_years, rates, dividends)
     figures = [base.price, base.delta, base.gamma, base.vega, theta, rho]
     wide = np.abs(np.log(risky / strike)) < _FAR_STANDARD_DEVIATIONS * vol * np.sqrt(t_years)
-    early = np.array([american and exercise_matters(side > 0, rate, q, dividends) for side in sign], dtype=bool)
+    early = np.where(sign > 0, calls, puts)
     # Beyond the tree's reach the holder of a leg in the money exercises at once.
     intrinsic = np.maximum(sign * (spot - strike), 0.0)
     exercised = early & ~wide
@@ -167,10 +173,15 @@ def _book(
         exercised[chosen] = _add_premium(figures, chosen, part, spot)
     exercised |= early & (figures[0] < intrinsic)
     _exercise(figures, exercised & (intrinsic > 0) & (intrinsic >= european), intrinsic, sign)
-    result = BookGreeks(*figures)
-    if not all(np.all(np.isfinite(figure)) for figure in figures):
+    return _finite(BookGreeks(*figures), spot, rate, q)
+
+
+def _finite(book: BookGreeks, spot: float, rate: float, q: float) -> BookGreeks:
+    """The book itself, when every figure of every leg is a number: one that is none makes its sum none."""
+    total = (book.price + book.delta + book.gamma + book.vega + book.theta_year + book.rho).sum()
+    if not math.isfinite(total):
         raise ModelError(f"no finite figures at spot {spot:g}, rate {rate:g}, yield {q:g}")
-    return result
+    return book
 
 
 def _has_boundary(t_years: Floats, rate: float, q: float, vol: Floats, sign: Floats) -> Flags:
