@@ -21,6 +21,7 @@ from bifrost_engine.app.hedger import Hedger
 from bifrost_engine.app.lifecycle import Daemon
 from bifrost_engine.app.link import Trust
 from bifrost_engine.app.parts import Market, Parts
+from bifrost_engine.app.ports import MakeTape
 from bifrost_engine.app.service_ports import Login
 from bifrost_engine.domain.decide import Step
 from bifrost_engine.domain.events import Event
@@ -79,6 +80,7 @@ class Surroundings:
     rng: random.Random
     rules: Rules
     tape: Tape
+    make_tape: MakeTape | None = None
 
 
 class Critical(logging.Handler):
@@ -126,6 +128,7 @@ class Life:
             address=self._address,
             trust=self._trust,
             look_at_config=lambda: None,
+            make_tape=around.make_tape,
         )
         self.daemon = Daemon(parts, lambda on_news: SimLease(around.agenda, around.database, around.faults, on_news))
 
@@ -193,9 +196,15 @@ class Life:
 def virtual(agenda: Agenda, rng: random.Random, current: Callable[[], Life]) -> Iterator[Critical]:
     """The application reads the agenda's time, draws its row numbers from the seed and shows its hedger."""
 
-    def watched(state: State, **ports: Any) -> Hedger[State, Step]:
+    def watched(state: State, *, tape: Callable[[int, Event], None] | None, **ports: Any) -> Hedger[State, Step]:
         life = current()
-        made: Hedger[State, Step] = Hedger(state, tape=life.heard, **ports)
+
+        def heard(number: int, event: Event) -> None:
+            if tape is not None:
+                tape(number, event)
+            life.heard(number, event)
+
+        made: Hedger[State, Step] = Hedger(state, tape=heard, **ports)
         life.watch(made)
         return made
 

@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from bifrost.calendar import Session, TradingCalendar, new_york
 from bifrost.clock import from_epoch
 from bifrost.config import load_config
+from bifrost_engine.app.ports import MakeTape
 from bifrost_engine.domain.machines.trading import TradingState
 from bifrost_engine.domain.state import Rules, State
 
@@ -102,6 +103,7 @@ class Simulation:
         self.faults.fatal = lambda: self.life.gateway.die() if self.life is not None else None
         self.rules = rules_of(self.rng, self.calendar, drill.keys if drill is not None else {})
         self.tape = Tape()
+        self.make_tape: MakeTape | None = None
         self.life: Life | None = None
         self.referee = Referee(self.broker, self.database, self.rules, lambda: self.life)
         self.outcome = Outcome(seed, days)
@@ -188,6 +190,7 @@ class Simulation:
             self.rng,
             self.rules,
             self.tape,
+            self.make_tape,
         )
 
     def _finish(self) -> None:

@@ -74,6 +74,7 @@ class Daemon(Section):
     heartbeat_interval: Annotated[float, Strict(), Field(ge=5, le=120)] = 10.0
     ib_retry_interval_sec: Seconds = 30.0
     reconcile_interval_s: Seconds = 30.0
+    tape_folder: Path | None = Field(default=None, description="where tapes of the core's inputs go; none without")
 
 
 class Dividend(Section):

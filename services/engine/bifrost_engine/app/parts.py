@@ -16,6 +16,7 @@ from bifrost_engine.domain.words import Mode
 
 from .control import RunStatusRead
 from .link import Trust
+from .ports import MakeTape
 from .service_ports import Control, Desk, Gateway, Login
 from .times import EngineClock
 
@@ -51,3 +52,5 @@ class Parts:
     trust: Callable[[Login], Awaitable[Trust]]
     look_at_config: Callable[[], None]
     """Reloads the configuration when its file has changed."""
+    make_tape: MakeTape | None = None
+    """Begins the tape of a book; None where none is wanted."""

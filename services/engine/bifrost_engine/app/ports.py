@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from bifrost_engine.domain.decide import Step
 from bifrost_engine.domain.effects import BrokerEffect, RecorderEffect
 from bifrost_engine.domain.events import Event
 from bifrost_engine.domain.restore import OpenIntent, Restored
+from bifrost_engine.domain.state import Rules
 from bifrost_engine.domain.words import Times
 
-__all__ = ["Broker", "Clock", "OpenIntent", "Recorder", "Restored", "Sink"]
+__all__ = ["Broker", "Clock", "MakeTape", "OpenIntent", "Recorder", "Restored", "Sink", "Tape"]
 
 Sink = Callable[[Event], None]
 """Where adapters put events; called on the engine's loop only."""
@@ -48,3 +50,19 @@ class Recorder(Protocol):
     def backlog(self) -> int:
         """Records accepted and not yet durable in the database."""
         ...
+
+
+class Tape(Protocol):
+    """Keeps what the core consumed and decided. Never raises, never waits."""
+
+    def event(self, number: int, event: Event) -> None: ...
+
+    def step(self, number: int, step: Step) -> None: ...
+
+    def close(self) -> None:
+        """Nothing more comes."""
+        ...
+
+
+MakeTape = Callable[[Restored, Times, Callable[[], Rules]], Tape]
+"""Begins the tape of an engine that starts from ``Restored``; the last argument tells the rules in force."""

@@ -43,7 +43,7 @@ from .link import LinkKeeper
 from .paper import PaperBroker
 from .parts import Market, Parts
 from .picture import picture
-from .ports import Broker
+from .ports import Broker, Tape
 from .recorder import RecordKeeper
 from .rows import Book
 from .service_ports import GatewayUnavailable, Login
@@ -99,6 +99,7 @@ class Tenure:
         self._hedger: Hedger[State, Step] | None = None
         self._recorder: RecordKeeper | None = None
         self._paper: PaperBroker | None = None
+        self._tape: Tape | None = None
         self._account = ""
         self._settings: IbSettings | None = None
         self._database = (False, "not connected yet")
@@ -155,7 +156,11 @@ class Tenure:
         if self._market is None:
             self._market = parts.market_clock(restored.last_market_s, self._market_changed)
             self._clock.market = self._market.clock
-        state, notes = initial_state(restored, rules, self._clock.now())
+        now = self._clock.now()
+        state, notes = initial_state(restored, rules, now)
+        if self._tape is not None:
+            self._tape.close()
+        self._tape = tape = parts.make_tape(restored, now, lambda: self._rules) if parts.make_tape else None
         book = Book(account, parts.mode, rules.config.symbol, rules.config_hash, self._epoch)
         self._recorder = recorder = RecordKeeper(
             self._desk,
@@ -177,6 +182,7 @@ class Tenure:
             recorder=recorder,
             last_arrival=parts.gateway.last_arrival_s,
             on_step=self._follow,
+            tape=tape.event if tape is not None else None,
         )
         for note in notes:
             self.alert(Severity.WARNING, "restore", note)
@@ -231,6 +237,8 @@ class Tenure:
         self._status.listeners.remove(self._daemon_changed)
         for command_id, result in finished.items():
             self._desk.finish_command(command_id, "done", result)
+        if self._tape is not None:
+            self._tape.close()
         if graceful:
             self._beater.beat(graceful_shutdown=True)
         await self._desk.close()
@@ -264,6 +272,8 @@ class Tenure:
             self._recorder.late_status(event)
 
     def _follow(self, step: Step) -> None:
+        if self._tape is not None and self._hedger is not None:
+            self._tape.step(self._hedger.consumed, step)
         if step.state.order is None:
             self._no_order.set()
         else:

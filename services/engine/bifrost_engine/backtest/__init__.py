@@ -1,0 +1,1 @@
+"""The core on recorded inputs: tapes and their replay, backtests with a virtual clock and simulated fills."""
