@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -13,12 +14,13 @@ from uuid import uuid4
 from bifrost import paths
 from bifrost.calendar import TradingCalendar
 from bifrost.clock import MarketClock, SimulatorMarketClock, WallMarketClock
-from bifrost.config import ClockSource, ConfigError, IbSettings, LoadedConfig, load_config
+from bifrost.config import ClockSource, Config, ConfigError, IbSettings, LoadedConfig, load_config
 from bifrost.control import Command
 from bifrost.db import Connection, connect, warn_if_privileged
 from bifrost.db.spool import Spool
 
 from .adapters.ib.gateway import GatewayOptions, IbGateway
+from .adapters.postgres.backtests import store_run
 from .adapters.postgres.control import ControlReader
 from .adapters.postgres.desk import PostgresDesk
 from .adapters.postgres.lease import LeaseKeeper
@@ -31,11 +33,13 @@ from .app.parts import Market, Parts
 from .app.reloading import Reloader
 from .app.service_ports import Login
 from .app.times import EngineClock
+from .backtest.tape import TapeWriter, plain_config
 from .domain.events import Event
+from .domain.restore import Restored
 from .domain.state import Rules
-from .domain.words import Mode
+from .domain.words import Mode, Times
 
-__all__ = ["flatten_preview", "mode_of", "rules_of", "run"]
+__all__ = ["flatten_preview", "mode_of", "rules_of", "run", "store_backtest"]
 
 log = logging.getLogger(__name__)
 SERVICE = "engine"
@@ -91,10 +95,16 @@ class Wiring:
             address=self._address,
             trust=self._trust,
             look_at_config=self._reloader.look,
+            make_tape=self._tape if config.daemon.tape_folder is not None else None,
         )
         self._daemon = Daemon(parts, lambda on_news: LeaseKeeper(self._connect, self._instance_id, on_news=on_news))
         self._daemon.on_hangup = self._reloader.reload
         return self._daemon
+
+    def _tape(self, restored: Restored, at: Times, rules: Callable[[], Rules]) -> TapeWriter:
+        began = datetime.fromtimestamp(at.wall_s, UTC)
+        name = f"{began:%Y%m%dT%H%M%S}-{restored.account}-{restored.mode}-{self._instance_id.hex[:8]}.jsonl.gz"
+        return TapeWriter(Path(self._config.daemon.tape_folder or ".") / name, restored, at, rules)
 
     def _reloaded(self, loaded: LoadedConfig) -> None:
         self._loaded = loaded
@@ -157,6 +167,14 @@ class Wiring:
         if self._config.clock.source is not ClockSource.SIMULATOR:
             return Trust(True)
         return await trust_simulated(str(self._config.clock.url), login)
+
+
+def store_backtest(config: Config, summary: Mapping[str, Any], ticks: Path) -> bool:
+    """Put a finished backtest into the database; False when it is there already. Raises DatabaseError."""
+    from .backtest.outputs import read_ticks  # Parquet: the engine that trades loads none of it
+
+    with closing(connect(config, service=SERVICE, autocommit=False, statement_timeout_s=600.0)) as conn:
+        return store_run(conn, summary, plain_config(config), read_ticks(ticks))
 
 
 async def _nothing() -> None:

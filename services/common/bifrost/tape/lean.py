@@ -92,7 +92,8 @@ class LeanDay:
     def _stock_rows(self, file: Path, parse: Callable[[list[str], float], _Row]) -> list[_Row]:
         rows: list[_Row] = []
         for entry, text in _entries(file):
-            rows.extend(self._rows(f"{file.name}/{entry}", text, parse))
+            if self._is_of_day(file, entry):
+                rows.extend(self._rows(f"{file.name}/{entry}", text, parse))
         return rows
 
     def _option_rows(
@@ -106,6 +107,8 @@ class LeanDay:
             if not match:
                 self.bad_rows.append(BadRow(f"{file.name}/{entry}", 0, entry, "no option entry by its name"))
                 continue
+            if not self._is_of_day(file, entry):
+                continue
             right, strike, expiry = match.group(3), int(match.group(4)) / _UNITS, match.group(5)
             try:
                 key = contract_key(self.symbol, "OPT", expiry, strike, right)
@@ -114,6 +117,13 @@ class LeanDay:
                 continue
             found.append((key, self._rows(f"{file.name}/{entry}", text, parse)))
         return sorted(found, key=lambda item: (item[0].expiry, item[0].strike, item[0].right))
+
+    def _is_of_day(self, file: Path, entry: str) -> bool:
+        """Whether an entry's name carries the archive's day; one of another day is left out and said so."""
+        if entry.startswith(f"{self.day:%Y%m%d}_"):
+            return True
+        self.bad_rows.append(BadRow(f"{file.name}/{entry}", 0, entry, f"not of {self.day}: left out whole"))
+        return False
 
     def _rows(self, source: str, text: str, parse: Callable[[list[str], float], _Row]) -> list[_Row]:
         rows: list[_Row] = []
@@ -219,7 +229,9 @@ def _closing(side: list[str]) -> tuple[float, float]:
     if not close:
         return NO_PRICE, 0.0
     price = int(close)
-    if price <= 0:
+    if price < 0:
+        raise ValueError(f"price {close} is below zero")
+    if price == 0:
         return NO_PRICE, 0.0
     shown = float(size or 0)
     if not 0 <= shown < 1e9:

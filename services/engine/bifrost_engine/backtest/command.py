@@ -1,0 +1,168 @@
+"""`bifrost backtest` and `bifrost replay`: the live core on recorded quotes, and a tape through the core again."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from datetime import date, time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from bifrost.calendar import TradingCalendar
+from bifrost.cli import add_config_options, load_from_options
+from bifrost.tape import TapeError as DataError
+
+from bifrost_engine.domain.state import Rules
+
+from .fills import FillModel
+from .legs import Entry, LegsError, Straddle, read_legs
+from .tape import TapeError, TapeWriter
+
+
+def register(subparsers: argparse._SubParsersAction[Any]) -> None:
+    """Add ``backtest`` and ``replay``."""
+    parser = subparsers.add_parser("backtest", help="run the live core over recorded quotes; report, Parquet, database")
+    parser.add_argument("--data", type=Path, required=True, help="LEAN folder or CSV file of quotes")
+    parser.add_argument("--from", dest="first", type=_day, metavar="DATE", help="first day (the first recorded)")
+    parser.add_argument("--to", dest="last", type=_day, metavar="DATE", help="last day (the last recorded)")
+    parser.add_argument("--legs", type=Path, help="YAML file of the legs to hold; without it a straddle is bought")
+    parser.add_argument("--quantity", type=int, default=20, help="contracts of each straddle leg; negative sells (20)")
+    parser.add_argument("--min-dte", type=int, help="straddle: days to expiry at least (structure.min_dte)")
+    parser.add_argument("--max-dte", type=int, help="straddle: days to expiry at most (structure.max_dte)")
+    parser.add_argument("--entry", type=_time, default=time(9, 45), help="New York time of the entry (09:45)")
+    parser.add_argument("--latency-ms", type=float, default=500.0, help="order to book, wire and broker (500)")
+    parser.add_argument("--out", type=Path, help="folder of the results (backtests/<run id>)")
+    parser.add_argument("--database", action="store_true", help="also into backtest_runs and backtest_ticks")
+    parser.add_argument("--tape", type=Path, help="write what the core consumed and decided to this tape")
+    parser.add_argument("--json", action="store_true", help="print the whole summary as JSON")
+    add_config_options(parser)
+    parser.set_defaults(run=run_backtest)
+
+    again = subparsers.add_parser("replay", help="feed a tape through the core; say whether every decision is the same")
+    again.add_argument("tape", type=Path)
+    again.set_defaults(run=run_replay)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date: write it as 2014-06-05") from None
+
+
+def _time(text: str) -> time:
+    try:
+        return time.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time: write it as 09:45") from None
+
+
+def entry_of(args: argparse.Namespace, rules: Rules) -> Entry:
+    """What the options ask to hold.
+
+    Raises
+    ------
+    LegsError
+        For a file that names no legs, or a straddle of nothing.
+    """
+    if args.legs is not None:
+        return Entry(read_legs(args.legs), args.entry)
+    structure = rules.config.gates.strategy.structure
+    least = structure.min_dte if args.min_dte is None else args.min_dte
+    most = structure.max_dte if args.max_dte is None else args.max_dte
+    if not args.quantity or not 0 <= least <= most:
+        raise LegsError(f"a straddle of {args.quantity} contracts {least} to {most} days away: nothing to hold")
+    return Entry(Straddle(args.quantity, least, most), args.entry)
+
+
+def run_backtest(args: argparse.Namespace) -> int:
+    """`bifrost backtest`."""
+    from bifrost.db.errors import DatabaseError
+
+    loaded = load_from_options(args)
+    rules = Rules(loaded.config, loaded.hash, TradingCalendar())
+    if not args.latency_ms >= 0:
+        return _failed("backtest", f"--latency-ms {args.latency_ms:g}: a latency is not below 0")
+    try:
+        summary, folder = _run(args, rules)
+    except (DataError, LegsError, TapeError, DatabaseError, OSError) as error:
+        return _failed("backtest", str(error))
+    if args.json:
+        sys.stdout.write(json.dumps(summary, indent=2) + "\n")
+    else:
+        sys.stdout.write(_text(summary) + f"report: {folder / 'report.html'}\n")
+    return 0
+
+
+def _run(args: argparse.Namespace, rules: Rules) -> tuple[dict[str, Any], Path]:
+    from .market import market_of
+    from .outputs import ParquetTicks, TickSink, write_json
+    from .report import html_report
+    from .run import BacktestRun
+    from .summary import asked_for, run_id, summary
+
+    market = market_of(args.data, rules.config.symbol, args.first, args.last)
+    entry, model = entry_of(args, rules), FillModel(latency_s=args.latency_ms / 1000.0)
+    identity = run_id(rules, market.data_hash(), asked_for(entry, model))
+    folder: Path = args.out or Path("backtests") / str(identity)
+    folder.mkdir(parents=True, exist_ok=True)
+    with TickSink(ParquetTicks(folder / "ticks.parquet")) as sink:
+        make_tape = partial(TapeWriter, args.tape) if args.tape is not None else None
+        outcome = BacktestRun(rules, market, entry, model, on_tick=sink.add, make_tape=make_tape).run()
+    answer = summary(outcome, rules, market, entry, model)
+    write_json(folder / "summary.json", answer)
+    (folder / "report.html").write_text(html_report(answer, outcome.tally, rules.config), encoding="utf-8")
+    if args.database:
+        from bifrost_engine.bootstrap import store_backtest
+
+        stored = store_backtest(rules.config, answer, folder / "ticks.parquet")
+        sys.stderr.write(f"database: run {answer['run_id']} {'stored' if stored else 'was stored before'}\n")
+    return answer, folder
+
+
+def run_replay(args: argparse.Namespace) -> int:
+    """`bifrost replay`."""
+    from .replay import replay
+
+    try:
+        found = replay(args.tape)
+    except (TapeError, ValueError) as error:
+        return _failed("replay", str(error))
+    torn = "; the tape ends where its engine was killed" if found.torn else ""
+    if found.parting is not None:
+        sys.stdout.write(f"{found.parting}\n")
+        return 1
+    sys.stdout.write(
+        f"{found.events:,} events, {found.compared:,} decisions compared, {found.hedges} hedges: all the same{torn}\n"
+    )
+    return 0
+
+
+def _text(summary: Mapping[str, Any]) -> str:
+    pnl, bad = summary["pnl"], summary["bad_rows"]
+    sharpe = "-" if summary["sharpe"] is None else f"{summary['sharpe']:.2f}"
+    legs = ", ".join(f"{leg['quantity']:+g} {leg['contract_key']}" for leg in summary["legs"])
+    lines = [
+        f"{summary['symbol']} {summary['first']} to {summary['last']}: {legs}",
+        f"hedged book at mid    {pnl['at_mid_usd']:>14,.2f} $",
+        f"largest drawdown      {summary['drawdown_usd']:>14,.2f} $",
+        f"Sharpe ratio          {sharpe:>14}   ({summary['sharpe_basis']})",
+        f"hedges                {summary['hedges']:>14,}   ({summary['hedges_per_day']:.1f} a day)",
+        f"slippage paid         {summary['slippage_usd']:>14,.2f} $",
+        f"stock commissions     {summary['commissions_usd']:>14,.2f} $",
+    ]
+    lines += [f"  {name:<19} {value:>14,.2f} $" for name, value in summary["attribution"].items()]
+    lines += [f"  blocked: {reason:<25} {count:>8,}" for reason, count in summary["blocked"].items()]
+    if bad["count"]:
+        lines.append(f"{bad['count']:,} bad rows left out:")
+        lines += [f"  {count:,} {reason}" for reason, count in bad["by_reason"].items()]
+        lines += [f"    {text}" for text in bad["shown"][:5]]
+    return "\n".join(lines) + "\n"
+
+
+def _failed(command: str, text: str) -> int:
+    sys.stderr.write(f"bifrost {command}: {text}\n")
+    return 1
