@@ -217,3 +217,9 @@ def test_the_stack_is_healthy_by_checks_local_and_waits_for_the_schema() -> None
         assert stack[name]["depends_on"] == {"migrate": {"condition": "service_completed_successfully"}}
         assert stack[name]["restart"] == "on-failure"
         assert stack[name]["environment"]["PGUSER"] == f"bifrost_{name}"
+
+
+def test_no_test_is_named_after_an_address_in_memory(request: pytest.FixtureRequest) -> None:
+    """Workers must collect the same names: a parameter shown as ``<function ... at 0x7f...>`` stops the whole run."""
+    named = [item.nodeid for item in request.session.items if re.search(r"\b0x[0-9a-f]{8,}", item.nodeid)]
+    assert not named, f"give these parameters ids: {named}"
