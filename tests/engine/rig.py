@@ -12,7 +12,7 @@ from bifrost_engine.domain import effects as fx
 from bifrost_engine.domain import events as ev
 from bifrost_engine.domain.decide import Step, decide
 from bifrost_engine.domain.restore import OpenIntent, Restored, initial_state
-from bifrost_engine.domain.state import Rules
+from bifrost_engine.domain.state import Rules, State
 from bifrost_engine.domain.words import (
     BrokerOrder,
     BrokerPosition,
@@ -46,6 +46,15 @@ def rules(*, always_open: bool = True, **keys: Any) -> Rules:
     return Rules(loaded.config, loaded.hash, TradingCalendar(always_open=always_open))
 
 
+@dataclass(frozen=True)
+class Left:
+    """An order at the moment it left."""
+
+    intent: OrderIntent
+    state: State
+    working: tuple[str, ...]
+
+
 @dataclass
 class Rig:
     """Holds the state between events and remembers every effect."""
@@ -64,6 +73,10 @@ class Rig:
     executions: list[Execution] = field(default_factory=list)
     answers_truth: bool = True
     intents_durable: bool = True
+    halted: bool = False
+    """The exchange has halted the stock (tick 49)."""
+    left: list[Left] = field(default_factory=list)
+    """Orders as they left, each with what the engine knew and what already worked at the broker."""
     _orders: int = 100
     _fills: int = 0
 
@@ -92,6 +105,7 @@ class Rig:
                 self.send(ev.IntentDurable(self.at, effect.intent.order_ref))
             elif isinstance(effect, fx.PlaceOrder):
                 self._orders += 1
+                self.left.append(Left(effect.intent, step.state, tuple(self.broker)))
                 self.broker[effect.intent.order_ref] = effect.intent
                 self.send(ev.OrderPlaced(self.at, effect.intent.order_ref, self._orders))
             elif isinstance(effect, fx.FetchTruth) and self.answers_truth:
@@ -111,7 +125,8 @@ class Rig:
     def quote(self, spot: float, spread: float = 0.02) -> Step:
         """A stock quote around ``spot`` and option quotes to match."""
         self.spot = spot
-        quotes = [Quote(STOCK, spot - spread / 2, spot + spread / 2, 500, 500, spot, self.wall_s)]
+        stock = Quote(STOCK, spot - spread / 2, spot + spread / 2, 500, 500, spot, self.wall_s, halted=self.halted)
+        quotes = [stock]
         for key in self.legs:
             model = {"model_iv_annual": 0.35, "model_wall_s": self.wall_s}
             quotes.append(Quote(key, 5.40, 5.60, 50, 50, 5.5, self.wall_s, **model))
