@@ -76,6 +76,12 @@ diagrams: dev-env ## draw the state machines of docs/machines.md from their tabl
 acceptance: dev-env ## write docs/acceptance.md from the IDs that the tests carry
 	@$(DEV)/bin/python -m tests.contract.test_acceptance_ids
 
+invariants: dev-env ## write docs/invariants.md from its sentences and the IDs that the tests carry
+	@$(DEV)/bin/python -m tests.contract.test_invariants
+
+mutation: dev-env ## plant each small mistake into gates, machines, sizes and dimensions [ARGS="--only cooldown"]
+	@nice -n 10 $(DEV)/bin/python -m tests.mutation $(ARGS)
+
 openapi: dev-env ## write the API's document, tests/contract/openapi.json, from which the page's types are made
 	@$(DEV)/bin/python -m bifrost_monitor.contract tests/contract/openapi.json
 

@@ -48,7 +48,7 @@ def code_words(path: Path) -> str:
 
 
 def test_orders_stand_in_the_engines_ib_adapter_alone() -> None:
-    """`placeOrder` anywhere else would be a second way to the market."""
+    """`placeOrder` anywhere else would be a second way to the market. INV-O14."""
     home = "services/engine/bifrost_engine/adapters/ib/"
     for path in sources("services"):
         name = shown(path)

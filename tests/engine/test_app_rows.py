@@ -189,6 +189,7 @@ def test_the_same_step_of_an_order_told_twice_is_one_row() -> None:
 
 
 def test_a_live_fill_that_a_paper_engine_sees_belongs_to_the_live_ledger() -> None:
+    """INV-L6."""
     store = Store()
     records = keeper(store)
     records._book = Book("DU1", Mode.PAPER, "NVDA", "abc123", 4)

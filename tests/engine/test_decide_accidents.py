@@ -70,6 +70,7 @@ def test_an_order_that_was_given_up_and_works_all_the_same_is_taken_over_and_cou
 
 
 def test_a_kill_between_acknowledgement_and_the_days_row_loses_no_order_of_the_count() -> None:
+    """INV-D1."""
     rig, ref = quick_rig()
     rig.status(ref, "Submitted")
     rig.fill(ref)
@@ -98,6 +99,7 @@ def real(ref: str, exec_id: str, quantity: float, price: float = 140.02) -> Exec
 
 
 def test_the_real_execution_takes_the_place_of_the_inferred_one() -> None:
+    """INV-L3."""
     rig, ref = inferred_fill()
     rig.send(ev.ExecutionReported(rig.at, real(ref, "0001.9.01", 134)))
     assert rig.state.ledger.position(STOCK) == -134, "it would be -268 counted twice"
@@ -108,6 +110,7 @@ def test_the_real_execution_takes_the_place_of_the_inferred_one() -> None:
 
 
 def test_real_executions_that_come_one_by_one_never_move_the_position() -> None:
+    """INV-L3."""
     rig, ref = inferred_fill()
     for number, quantity in enumerate((100, 30, 4)):
         rig.send(ev.ExecutionReported(rig.at, real(ref, f"0001.9{number}.01", quantity)))
@@ -147,6 +150,7 @@ def test_a_fill_is_told_before_the_execution_that_makes_it_known() -> None:
 
 
 def test_an_intent_that_a_hanging_database_confirms_late_is_not_sent() -> None:
+    """INV-O4."""
     rig = Rig(rules())
     rig.intents_durable = False
     rig.start()
@@ -162,6 +166,7 @@ def test_an_intent_that_a_hanging_database_confirms_late_is_not_sent() -> None:
 
 def test_a_database_that_counts_from_the_past_gives_no_order_the_name_of_an_earlier_one() -> None:
     # Restored from a backup: its sequence stands where it stood, and the broker tells of the orders sent since.
+    """INV-O2."""
     rig, ref = quick_rig()
     rig.fill(ref)
     again = rig.restart(executions=(), trading_day=None, baseline=None, open_intents=(), sequence=range(1, 1000))
@@ -174,6 +179,7 @@ def test_a_database_that_counts_from_the_past_gives_no_order_the_name_of_an_earl
 
 
 def test_a_leg_that_changes_while_the_intent_is_written_keeps_the_order_at_home() -> None:
+    """INV-G3."""
     rig = Rig(rules(order__ack_timeout_s=20))
     rig.intents_durable = False
     rig.start()
@@ -187,6 +193,7 @@ def test_a_leg_that_changes_while_the_intent_is_written_keeps_the_order_at_home(
 
 
 def test_a_leg_that_is_assigned_in_parts_on_one_day_delivers_each_part() -> None:
+    """INV-R5."""
     rig, ref = quick_rig()
     rig.fill(ref)
     rig.pass_time(1)

@@ -18,6 +18,7 @@ def intent_states(rig: Rig, ref: str) -> list[IntentState]:
 
 
 def test_an_order_that_the_broker_cancels_is_a_failed_hedge_and_backs_off() -> None:
+    """INV-O11."""
     rig, ref = quick_rig()
     rig.status(ref, "Submitted")
     rig.cancel(ref)
@@ -31,6 +32,7 @@ def test_an_order_that_the_broker_cancels_is_a_failed_hedge_and_backs_off() -> N
 
 
 def test_a_cancel_by_the_broker_that_only_a_probe_finds_is_a_failed_hedge_too() -> None:
+    """INV-O11."""
     rig, ref = quick_rig()
     rig.cancel(ref, tell=False)
     for _ in range(60):
@@ -43,6 +45,7 @@ def test_a_cancel_by_the_broker_that_only_a_probe_finds_is_a_failed_hedge_too() 
 
 
 def test_our_own_cancel_that_only_a_probe_finds_is_no_failure() -> None:
+    """INV-O11."""
     rig, ref = quick_rig(order__order_type="limit")
     rig.status(ref, "Submitted")
     rig.quote(139.0)  # the need has gone
@@ -67,6 +70,7 @@ def test_an_order_that_worked_and_is_gone_without_a_trace_was_sent_all_the_same(
 
 @pytest.mark.parametrize(("filled", "failures"), [(0, 1), (40, 0)])
 def test_an_order_given_up_is_a_failed_hedge_unless_it_filled_in_part(filled: int, failures: int) -> None:
+    """INV-O11."""
     rig, ref = quick_rig()
     rig.status(ref, "Submitted")
     if filled:
@@ -79,6 +83,7 @@ def test_an_order_given_up_is_a_failed_hedge_unless_it_filled_in_part(filled: in
 
 
 def test_the_last_failure_leads_to_safe_which_says_why_and_since_when() -> None:
+    """INV-M2."""
     rig, _ = quick_rig()
     for _ in range(3):
         ref = rig.last(fx.PlaceOrder).intent.order_ref
@@ -121,6 +126,7 @@ def test_an_order_that_waits_for_shares_to_borrow_says_so() -> None:
 
 @pytest.mark.parametrize("code", [10147, 10148, 104, 9999])
 def test_a_code_that_tells_no_outcome_leads_to_probes_never_to_an_end(code: int) -> None:
+    """INV-O6."""
     rig, ref = quick_rig()
     rig.status(ref, "Submitted")
     rig.answers_truth = False

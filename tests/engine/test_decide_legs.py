@@ -31,6 +31,7 @@ def adjusted(rig: Rig, **changes: Any) -> None:
     [({"multiplier": 150.0}, "multiplier"), ({"con_id": 99}, "contract id")],
 )
 def test_another_contract_under_the_same_name_blocks_until_it_is_accepted(changes: dict[str, Any], what: str) -> None:
+    """INV-R3."""
     rig, ref = quick_rig()
     rig.fill(ref)
     rig.pass_time(1)
@@ -73,6 +74,7 @@ def orphan_rig() -> Rig:
 
 
 def test_own_shares_without_legs_are_traded_to_zero_once_two_comparisons_agree() -> None:
+    """INV-R8."""
     rig = orphan_rig()
     order = rig.last(fx.PlaceOrder).intent
     assert (order.purpose, order.side, order.quantity) == (Purpose.UNWIND, Side.BUY, 107)
@@ -84,6 +86,7 @@ def test_own_shares_without_legs_are_traded_to_zero_once_two_comparisons_agree()
 
 
 def test_suspending_takes_back_what_the_engine_unwinds() -> None:
+    """INV-O12."""
     rig = orphan_rig()
     ref = rig.last(fx.PlaceOrder).intent.order_ref
     rig.status(ref, "Submitted")
@@ -110,7 +113,10 @@ def test_legs_that_come_back_end_the_unwind() -> None:
 
 
 def test_a_straddle_that_is_gone_without_a_share_moving_was_not_exercised() -> None:
-    """As many calls as puts would have delivered as many shares as they took: that nothing moved proves nothing."""
+    """As many calls as puts would have delivered as many shares as they took: that nothing moved proves nothing.
+
+    INV-R6.
+    """
     rig, ref = quick_rig()
     rig.fill(ref)
     rig.pass_time(1)
@@ -140,6 +146,7 @@ HIGH_PUT = contract_key("NVDA", "OPT", "20260605", 143.0, "P")
 def test_at_expiry_what_is_in_the_money_delivers_and_the_rest_dies(
     legs: tuple[ContractKey, ...], delivered: list[tuple[float, float]]
 ) -> None:
+    """INV-R5."""
     rig = Rig(rules(gates__intent__hedge__cooldown_seconds=0.0), legs=dict.fromkeys(legs, 2.0))
     rig.start()
     for ref in list(rig.broker):
@@ -163,6 +170,7 @@ def test_at_expiry_what_is_in_the_money_delivers_and_the_rest_dies(
 
 
 def test_a_disappearance_that_nothing_explains_never_trades() -> None:
+    """INV-R8."""
     rig, ref = quick_rig(gates__strategy__structure__unwind_after_s=30, daemon__reconcile_interval_s=10)
     rig.fill(ref)
     rig.pass_time(1)

@@ -49,6 +49,7 @@ def test_TC_1_R_M4a_1_intent_order_and_fill_each_leave_a_row() -> None:
 
 
 def test_the_order_leaves_only_after_its_intent_is_durable() -> None:
+    """INV-O3."""
     rig = Rig(rules(order__ack_timeout_s=20))
     rig.intents_durable = False
     rig.start()
@@ -59,6 +60,7 @@ def test_the_order_leaves_only_after_its_intent_is_durable() -> None:
 
 
 def test_an_intent_that_cannot_be_written_sends_nothing_and_is_tried_afresh() -> None:
+    """INV-O3."""
     rig = Rig(rules())
     rig.intents_durable = False
     rig.start()
@@ -71,6 +73,7 @@ def test_an_intent_that_cannot_be_written_sends_nothing_and_is_tried_afresh() ->
 
 
 def test_every_order_ref_is_new() -> None:
+    """INV-O2."""
     rig, ref = quick_rig(gates__intent__hedge__cooldown_seconds=0.0, gates__guard__risk__max_orders_per_minute=1000)
     seen = {ref}
     for move in (1.0, -1.0, 1.5, -1.5):
@@ -82,6 +85,7 @@ def test_every_order_ref_is_new() -> None:
 
 
 def test_order_sent_that_is_not_acknowledged_in_time_is_unknown_and_never_taken_for_a_reject() -> None:
+    """INV-O6."""
     rig, _ = quick_rig()
     rig.answers_truth = False
     rig.pass_time(5.25)
@@ -110,6 +114,7 @@ def test_an_unknown_order_that_filled_behind_our_back_is_folded_by_the_probe() -
 
 
 def test_an_order_with_no_trace_is_gone_after_two_probes_and_never_sent_again() -> None:
+    """INV-O7."""
     rig, ref = quick_rig()
     rig.broker.clear()
     rig.pass_time(5.25)
@@ -136,6 +141,7 @@ def test_a_position_that_moved_without_an_execution_becomes_a_flagged_synthetic_
 
 
 def test_after_its_probes_an_unresolved_order_asks_the_operator_and_blocks() -> None:
+    """INV-O7."""
     rig, ref = quick_rig()
     rig.broker.clear()
     rig.shares = 777.0  # a position that neither the order nor anything else explains
@@ -149,6 +155,7 @@ def test_after_its_probes_an_unresolved_order_asks_the_operator_and_blocks() -> 
 
 
 def test_rejects_do_not_count_as_hedges_and_too_many_lead_to_safe() -> None:
+    """INV-D6."""
     rig, _ = quick_rig()
     for _ in range(3):
         rig.reject(rig.last(fx.PlaceOrder).intent.order_ref)
@@ -163,6 +170,7 @@ def test_rejects_do_not_count_as_hedges_and_too_many_lead_to_safe() -> None:
 
 
 def test_the_same_execution_twice_counts_once() -> None:
+    """INV-L2."""
     rig, ref = quick_rig()
     execution = rig.fill(ref)
     rig.send(ev.ExecutionReported(rig.at, execution))
@@ -172,6 +180,7 @@ def test_the_same_execution_twice_counts_once() -> None:
 
 
 def test_a_fill_after_the_cancel_is_not_lost() -> None:
+    """INV-L5."""
     rig, ref = quick_rig()
     rig.status(ref, "Submitted")
     rig.pass_time(10.5)
@@ -185,6 +194,7 @@ def test_a_fill_after_the_cancel_is_not_lost() -> None:
 
 
 def test_a_limit_order_is_repriced_by_modify_and_ends_as_market() -> None:
+    """INV-O5."""
     rig, ref = quick_rig(order__order_type="limit")
     assert rig.last(fx.PlaceOrder).intent.order_type is OrderType.LIMIT
     assert rig.last(fx.PlaceOrder).intent.limit_price == pytest.approx(139.98)
@@ -198,6 +208,7 @@ def test_a_limit_order_is_repriced_by_modify_and_ends_as_market() -> None:
 
 
 def test_a_reject_of_a_modify_is_no_reject_of_the_order() -> None:
+    """INV-O6."""
     rig, ref = quick_rig(order__order_type="limit")
     rig.status(ref, "Submitted")
     rig.pass_time(3.25)
@@ -209,6 +220,7 @@ def test_a_reject_of_a_modify_is_no_reject_of_the_order() -> None:
 
 
 def test_the_hedge_is_taken_back_when_delta_has_turned() -> None:
+    """INV-O13."""
     rig, ref = quick_rig(order__order_type="limit")
     rig.status(ref, "Submitted")
     rig.quote(139.0)
@@ -219,6 +231,7 @@ def test_the_hedge_is_taken_back_when_delta_has_turned() -> None:
 
 
 def test_suspended_computes_and_shows_but_sends_nothing_and_resume_goes_on() -> None:
+    """INV-G1."""
     rig = Rig(rules())
     rig.send(ev.DatabaseChanged(rig.at, True))
     rig.send(ev.LeaseChanged(rig.at, True))
@@ -233,6 +246,7 @@ def test_suspended_computes_and_shows_but_sends_nothing_and_resume_goes_on() -> 
 
 
 def test_suspension_that_cannot_be_read_counts_as_suspended() -> None:
+    """INV-G9."""
     rig = Rig(rules())
     rig.send(ev.DatabaseChanged(rig.at, True))
     rig.send(ev.LeaseChanged(rig.at, True))
@@ -242,6 +256,7 @@ def test_suspension_that_cannot_be_read_counts_as_suspended() -> None:
 
 
 def test_suspending_cancels_the_working_hedge() -> None:
+    """INV-O12."""
     rig, ref = quick_rig()
     rig.status(ref, "Submitted")
     rig.send(ev.SuspensionRead(rig.at, True))
@@ -249,6 +264,7 @@ def test_suspending_cancels_the_working_hedge() -> None:
 
 
 def test_no_risk_without_the_database_and_the_working_order_stays() -> None:
+    """INV-O12, INV-G2."""
     rig, ref = quick_rig()
     rig.status(ref, "Submitted")
     rig.send(ev.DatabaseChanged(rig.at, False, "connection refused"))
@@ -262,6 +278,7 @@ def test_no_risk_without_the_database_and_the_working_order_stays() -> None:
 
 
 def test_decide_is_pure_the_same_step_twice() -> None:
+    """INV-M5."""
     rig, ref = quick_rig()
     event = ev.OrderStatusReported(rig.at, ref, "Submitted", 0, 134, None, 7001, 101)
     from bifrost_engine.domain.decide import decide

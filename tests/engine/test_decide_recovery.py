@@ -13,6 +13,7 @@ from tests.engine.test_decide_orders import quick_rig
 
 
 def test_killed_between_intent_and_order_nothing_is_sent_twice() -> None:
+    """INV-O4."""
     rig = Rig(rules())
     rig.intents_durable = False
     rig.start()
@@ -27,6 +28,7 @@ def test_killed_between_intent_and_order_nothing_is_sent_twice() -> None:
 
 
 def test_killed_between_order_and_acknowledgement_the_working_order_is_found() -> None:
+    """INV-O1."""
     rig, ref = quick_rig()
     again = rig.restart()
     again.start()
@@ -38,6 +40,7 @@ def test_killed_between_order_and_acknowledgement_the_working_order_is_found() -
 
 
 def test_killed_between_fill_and_its_record_the_execution_is_folded_once() -> None:
+    """INV-L4."""
     rig, ref = quick_rig()
     rig.fill(ref, tell=False)
     again = rig.restart()
@@ -60,6 +63,7 @@ def test_the_order_sent_row_that_a_crash_took_is_written_when_the_order_is_found
 
 
 def test_no_order_before_the_broker_was_read_after_a_reconnect() -> None:
+    """INV-G3."""
     rig, ref = quick_rig()
     rig.fill(ref)
     rig.pass_time(1)
@@ -78,6 +82,7 @@ def test_no_order_before_the_broker_was_read_after_a_reconnect() -> None:
 
 
 def test_a_failed_query_is_unknown_never_flat() -> None:
+    """INV-R1."""
     rig, ref = quick_rig()
     rig.fill(ref)
     rig.send(ev.LinkDown(rig.at, "socket closed"))
@@ -91,6 +96,7 @@ def test_a_failed_query_is_unknown_never_flat() -> None:
 
 
 def test_a_manual_trade_moves_the_baseline_and_not_the_ledger() -> None:
+    """INV-R4."""
     rig, ref = quick_rig()
     rig.fill(ref)
     rig.pass_time(1)
@@ -105,6 +111,7 @@ def test_a_manual_trade_moves_the_baseline_and_not_the_ledger() -> None:
 
 
 def test_an_unexplained_change_of_a_leg_blocks_until_it_is_accepted() -> None:
+    """INV-R3, INV-R7."""
     rig, ref = quick_rig()
     rig.fill(ref)
     rig.legs[CALL] = 15.0
@@ -127,6 +134,7 @@ def test_an_unexplained_change_of_a_leg_blocks_until_it_is_accepted() -> None:
 
 
 def test_a_released_leg_is_adopted_again_only_by_command() -> None:
+    """INV-X8."""
     rig, ref = quick_rig()
     rig.fill(ref)
     rig.send(ev.CommandReceived(rig.at, 1, "release_leg", {"contract_key": str(CALL)}))
@@ -137,6 +145,7 @@ def test_a_released_leg_is_adopted_again_only_by_command() -> None:
 
 
 def test_stop_cancels_the_working_order_and_sends_nothing_more() -> None:
+    """INV-O12."""
     rig, ref = quick_rig()
     rig.status(ref, "Submitted")
     rig.send(ev.Stopping(rig.at, "stop"))
@@ -148,6 +157,7 @@ def test_stop_cancels_the_working_order_and_sends_nothing_more() -> None:
 
 
 def test_losing_the_lease_stops_trading() -> None:
+    """INV-G4."""
     rig, ref = quick_rig()
     rig.fill(ref)
     rig.send(ev.LeaseChanged(rig.at, held=False, lost=True))
@@ -158,6 +168,7 @@ def test_losing_the_lease_stops_trading() -> None:
 
 
 def test_a_gateway_that_is_not_the_simulator_gets_no_order() -> None:
+    """INV-G15."""
     rig = Rig(rules())
     rig.send(ev.DatabaseChanged(rig.at, True))
     rig.send(ev.LeaseChanged(rig.at, True))

@@ -23,6 +23,7 @@ def reason(rig: Rig) -> str:
 
 
 def test_no_order_leaves_while_the_stock_is_halted() -> None:
+    """INV-G7."""
     rig = Rig(rules(), halted=True)
     rig.start()
     assert (sent(rig), reason(rig)) == (0, "halted")
@@ -32,6 +33,7 @@ def test_no_order_leaves_while_the_stock_is_halted() -> None:
 
 
 def test_a_latched_breaker_lets_no_hedge_out_until_it_is_released() -> None:
+    """INV-G8."""
     rig, ref = quick_rig(gates__guard__risk__max_daily_loss_usd=100.0, gates__intent__hedge__cooldown_seconds=0.0)
     rig.fill(ref)
     rig.wall_s += 0.25
@@ -54,6 +56,7 @@ def test_a_latched_breaker_lets_no_hedge_out_until_it_is_released() -> None:
     [("2026-05-07 09:29:30", False), ("2026-05-07 12:00", True), ("2026-05-07 15:59:31", False)],
 )
 def test_hedges_leave_in_the_session_alone(moment: str, leaves: bool) -> None:
+    """INV-G11."""
     rig = Rig(rules(always_open=False), wall_s=new_york(moment), market_s=new_york(moment))
     rig.start()
     assert (sent(rig) == 1) is leaves
@@ -64,6 +67,7 @@ def test_hedges_leave_in_the_session_alone(moment: str, leaves: bool) -> None:
 def test_entering_safe_takes_a_limit_order_back_and_leaves_a_market_order_alone(
     order_type: str, cancelled: bool
 ) -> None:
+    """INV-M4."""
     rig, ref = quick_rig(order__order_type=order_type)
     rig.status(ref, "Submitted")
     for _ in range(10):
@@ -75,7 +79,7 @@ def test_entering_safe_takes_a_limit_order_back_and_leaves_a_market_order_alone(
 
 
 def test_a_difference_counts_only_when_two_comparisons_seconds_apart_agree() -> None:
-    """A position that the broker shows a moment late is no trade of the operator's."""
+    """A position that the broker shows a moment late is no trade of the operator's. INV-R2."""
     rig, ref = quick_rig()
     rig.fill(ref)
     rig.pass_time(7)
@@ -94,6 +98,7 @@ def test_a_difference_counts_only_when_two_comparisons_seconds_apart_agree() -> 
 
 
 def test_flatten_outside_the_session_is_refused_and_never_queued() -> None:
+    """INV-F3."""
     rig, ref = quick_rig(always_open=False)
     rig.fill(ref)
     rig.pass_time(1)
@@ -112,6 +117,7 @@ def test_flatten_outside_the_session_is_refused_and_never_queued() -> None:
 
 
 def test_flatten_to_the_option_delta_only_reduces() -> None:
+    """INV-F4."""
     rig, ref = quick_rig()
     rig.fill(ref)
     rig.pass_time(1)

@@ -1,6 +1,6 @@
 """What hedgers are known to have done wrong, one test a story: its name is the story, its docstring what must happen.
 
-Each drives the pure core with a broker that plays the story. The list is `STORIES` of tests/contract.
+Each drives the pure core with a broker that plays the story. The list is `STORIES` of tests/contract/test_invariants.
 """
 
 from __future__ import annotations
@@ -42,7 +42,10 @@ def told(rig: Rig) -> None:
 
 
 def test_a_partial_fill_that_moves_nothing() -> None:
-    """Others waited for `Filled` and let 50 of 134 shares go by unseen. Each execution moves the ledger by itself."""
+    """Others waited for `Filled` and let 50 of 134 shares go by unseen. Each execution moves the ledger by itself.
+
+    INV-L1.
+    """
     rig, ref = quick_rig()
     rig.status(ref, "Submitted")
     rig.fill(ref, 50)
@@ -70,7 +73,10 @@ def test_pending_shares_never_released_after_a_cancel() -> None:
 
 
 def test_a_second_order_fired_after_a_reject() -> None:
-    """Others sent the next order with the next tick, and the next, until the account was blocked. We back off."""
+    """Others sent the next order with the next tick, and the next, until the account was blocked. We back off.
+
+    INV-O10.
+    """
     rig, ref = quick_rig()
     rig.reject(ref)
     assert rig.state.hedge is HedgeState.FAIL
@@ -82,7 +88,10 @@ def test_a_second_order_fired_after_a_reject() -> None:
 
 
 def test_fills_during_1100_never_recovered() -> None:
-    """Others never heard of what filled while the gateway had lost IB. The order is UNKNOWN until it is read back."""
+    """Others never heard of what filled while the gateway had lost IB. The order is UNKNOWN until it is read back.
+
+    INV-L4.
+    """
     rig, ref = quick_rig()
     rig.status(ref, "Submitted")
     rig.send(ev.ConnectivityLost(rig.at))
@@ -98,7 +107,10 @@ def test_fills_during_1100_never_recovered() -> None:
 
 
 def test_orders_sent_into_the_nightly_restart() -> None:
-    """Others sent orders into IB's nightly reset, where they vanish. No order leaves inside the reset window."""
+    """Others sent orders into IB's nightly reset, where they vanish. No order leaves inside the reset window.
+
+    INV-G10.
+    """
     night = new_york("2026-05-07 23:46")
     rig = Rig(
         rules(always_open=False, gates__strategy__trading_hours_only=False),
@@ -116,7 +128,7 @@ def test_orders_sent_into_the_nightly_restart() -> None:
 
 
 def test_a_phantom_position_closed_by_opening_the_opposite() -> None:
-    """Others sold a position that was gone and stood short. Flatten compares with the broker and is refused."""
+    """Others sold a position that was gone and stood short. Flatten compares with the broker and is refused. INV-F2."""
     rig, ref = quick_rig()
     rig.fill(ref)
     rig.pass_time(1)
@@ -131,7 +143,7 @@ def test_a_phantom_position_closed_by_opening_the_opposite() -> None:
 
 
 def test_limits_reset_by_a_restart() -> None:
-    """Others counted hedges, losses and cooldown from zero after each restart. All of them are read back."""
+    """Others counted hedges, losses and cooldown from zero after each restart. All of them are read back. INV-D2."""
     keys: dict[str, object] = {
         "gates__guard__risk__max_daily_hedge_count": 1,
         "gates__guard__risk__max_daily_loss_usd": 100.0,
@@ -155,7 +167,7 @@ def test_limits_reset_by_a_restart() -> None:
 
 
 def test_the_cooldown_goes_on_where_a_restart_found_it() -> None:
-    """The same story with the cooldown: the last fill is remembered, not the start."""
+    """The same story with the cooldown: the last fill is remembered, not the start. INV-D2."""
     rig, ref = quick_rig()
     rig.status(ref, "Submitted")
     rig.fill(ref)
@@ -171,7 +183,10 @@ def test_the_cooldown_goes_on_where_a_restart_found_it() -> None:
 
 
 def test_10349_taken_for_a_cancel() -> None:
-    """TWS says 10349 when it presets the time in force; the library then calls the order cancelled. It is news."""
+    """TWS says 10349 when it presets the time in force; the library then calls the order cancelled. It is news.
+
+    INV-O6.
+    """
     rig, ref = quick_rig()
     rig.status(ref, "Submitted")
     rig.send(ev.OrderErrorReported(rig.at, ref, 10349, OrderErrorKind.INFORMATION, "TIF set to DAY"))
@@ -182,7 +197,7 @@ def test_10349_taken_for_a_cancel() -> None:
 
 
 def test_stale_quotes_at_start_that_park_it_in_safe_for_ever() -> None:
-    """Others met yesterday's quote at start, went to SAFE and stayed. SAFE is left when its cause is gone."""
+    """Others met yesterday's quote at start, went to SAFE and stayed. SAFE is left when its cause is gone. INV-M2."""
     rig = Rig(rules())
     told(rig)
     for _ in range(60):
@@ -198,7 +213,7 @@ def test_stale_quotes_at_start_that_park_it_in_safe_for_ever() -> None:
 
 
 def test_legs_dropping_out_of_the_delta_when_spot_moves_3_per_cent() -> None:
-    """Others counted near-the-money legs only, so a move took the options away and left the hedge naked."""
+    """Others counted near-the-money legs only, so a move took the options away and left the hedge naked. INV-X4."""
     rig, ref = quick_rig()
     rig.fill(ref)
     for spot in (141.0, 142.0, 143.0, 144.0, 145.0, 146.0):
@@ -212,7 +227,7 @@ def test_legs_dropping_out_of_the_delta_when_spot_moves_3_per_cent() -> None:
 
 
 def test_the_day_counter_that_never_rolls_over() -> None:
-    """Others counted hedges for ever and stood still on the second day. Each session's date begins at zero."""
+    """Others counted hedges for ever and stood still on the second day. Each session's date begins at zero. INV-D3."""
     rig, ref = quick_rig(always_open=False, gates__guard__risk__max_daily_hedge_count=1)
     rig.status(ref, "Submitted")
     rig.fill(ref)
@@ -228,7 +243,10 @@ def test_the_day_counter_that_never_rolls_over() -> None:
 
 
 def test_nan_quotes_taken_for_normal() -> None:
-    """Every comparison with NaN is false, so others saw a narrow spread. NaN is no quote: L3, then SAFE."""
+    """Every comparison with NaN is false, so others saw a narrow spread. NaN is no quote: L3, then SAFE.
+
+    INV-G5, INV-X1.
+    """
     rig, ref = quick_rig(gates__intent__hedge__cooldown_seconds=0.0)
     rig.fill(ref)
     rig.pass_time(1)
@@ -251,7 +269,10 @@ def test_nan_quotes_taken_for_normal() -> None:
 
 def test_a_forced_hedge_blocked_by_the_price_move_gate() -> None:
     """Delta stood at its limit with spot unmoved, and the price-move gate said no. A forced hedge asks neither it
-    nor the cooldown."""
+    nor the cooldown.
+
+    INV-G13.
+    """
     rig, ref = quick_rig()
     rig.fill(ref)
     rig.pass_time(1)
@@ -267,7 +288,7 @@ def test_a_forced_hedge_blocked_by_the_price_move_gate() -> None:
 
 
 def test_one_bad_print_that_sends_500_shares() -> None:
-    """One print 6 % away made others sell what they could. A jump is used when confirmed, not before."""
+    """One print 6 % away made others sell what they could. A jump is used when confirmed, not before. INV-X2."""
     rig, ref = quick_rig(gates__intent__hedge__cooldown_seconds=0.0)
     rig.fill(ref)
     rig.pass_time(2)
@@ -284,7 +305,10 @@ def test_one_bad_print_that_sends_500_shares() -> None:
 
 
 def test_the_operators_own_shares_sold() -> None:
-    """The account is shared: others took her shares for the hedge and sold them. Ours are what our orders bought."""
+    """The account is shared: others took her shares for the hedge and sold them. Ours are what our orders bought.
+
+    INV-R4, INV-F1.
+    """
     rig = Rig(rules(), shares=300.0)
     rig.start()
     rig.pass_time(8)
@@ -305,7 +329,7 @@ def test_the_operators_own_shares_sold() -> None:
 
 
 def test_assignment_that_turns_the_hedge_round() -> None:
-    """The shares came before the leg was seen to go, and others hedged the shares. Both go over in one step."""
+    """The shares came before the leg was seen to go, and others hedged the shares. Both go over in one step. INV-R5."""
     rig, ref = quick_rig(gates__intent__hedge__cooldown_seconds=0.0)
     rig.fill(ref)
     rig.pass_time(1)
@@ -323,7 +347,10 @@ def test_assignment_that_turns_the_hedge_round() -> None:
 
 
 def test_flatten_undone_by_the_next_hedge() -> None:
-    """Others flattened, saw a delta and hedged it again. A flatten holds hedging off until somebody resumes it."""
+    """Others flattened, saw a delta and hedged it again. A flatten holds hedging off until somebody resumes it.
+
+    INV-G6, INV-F4.
+    """
     rig, ref = quick_rig()
     rig.fill(ref)
     rig.pass_time(1)
@@ -348,7 +375,10 @@ def test_flatten_undone_by_the_next_hedge() -> None:
 
 def test_paper_fills_that_block_reconciliation() -> None:
     """Others compared paper fills with the broker's flat account and stopped for ever. Only the live ledger is
-    compared; the delta counts both."""
+    compared; the delta counts both.
+
+    INV-L6.
+    """
     rig = Rig(rules(gates__guard__risk__paper_trade=True), Restored(ACCOUNT, Mode.PAPER, sequence=range(1, 1000)))
     told(rig)
     rig.pass_time(5)

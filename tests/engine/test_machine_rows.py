@@ -142,6 +142,7 @@ IDS = [written[0].name for written in WRITTEN]
 def test_each_pair_of_state_and_event_leads_where_it_is_written_is_ignored_or_raises(
     machine: Machine[Any, Any], states: type[StrEnum], events: type[StrEnum], table: str, ignored: str
 ) -> None:
+    """INV-M1."""
     rows, quiet = rows_of(table), ignored_of(ignored)
     assert not rows.keys() & quiet
     for state in states:

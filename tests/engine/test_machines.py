@@ -41,6 +41,7 @@ def test_every_event_is_in_the_table_somewhere(machine: Machine[Any, Any]) -> No
 
 @pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.name)
 def test_a_pair_is_a_row_or_ignored_or_raises_and_nothing_else(machine: Machine[Any, Any]) -> None:
+    """INV-M1."""
     states, events = TABLES[machine.name]
     for state in states:
         for event in events:
@@ -60,10 +61,12 @@ def test_a_table_that_ignores_one_of_its_own_rows_is_refused() -> None:
 
 @pytest.mark.parametrize("state", [HedgeState.WAIT_ACK, HedgeState.WORKING, HedgeState.PARTIAL, HedgeState.CANCEL])
 def test_a_cut_wire_is_never_a_reject(state: HedgeState) -> None:
+    """INV-O6."""
     assert HEDGE_MACHINE.next(state, HedgeEvent.BROKER_DOWN) is HedgeState.UNKNOWN
 
 
 def test_a_time_out_of_the_acknowledgement_is_never_a_reject() -> None:
+    """INV-O6."""
     assert HEDGE_MACHINE.next(HedgeState.WAIT_ACK, HedgeEvent.TIMEOUT_ACK) is HedgeState.UNKNOWN
 
 
@@ -81,4 +84,5 @@ def test_safe_is_entered_from_everywhere_and_left_only_by_safe_over() -> None:
 
 
 def test_the_diagrams_in_docs_are_those_of_the_tables() -> None:
+    """INV-M3."""
     assert (REPOSITORY / "docs" / "machines.md").read_text(encoding="utf-8") == document(), "run `make diagrams`"

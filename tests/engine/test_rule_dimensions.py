@@ -108,6 +108,7 @@ def test_need_rounds_half_to_even(net_delta: float, shares: int) -> None:
 @settings(max_examples=60, deadline=None)
 @given(need=st.integers(-100_000, 100_000))
 def test_order_size_keeps_side_and_cap(need: int) -> None:
+    """INV-O9."""
     size = sizing.order_size(need, CONFIG)
     assert abs(size) == min(abs(need), 500)
     assert size * need >= 0

@@ -103,7 +103,7 @@ def test_a_leg_released_by_command_is_not_adopted_again_by_itself() -> None:
 
 
 def test_a_leg_never_leaves_because_spot_moved() -> None:
-    """Failure story: legs dropped out of the delta when spot moved three per cent."""
+    """Failure story: legs dropped out of the delta when spot moved three per cent. INV-X4."""
     far = feed(feed(live_book(100.0), quote(119.99, 120.01, 1.0)), quote(119.99, 120.01, 3.5))
     result, _ = look(far, leg(), at=times(3.5))
     assert result.legs_count == 1
@@ -117,6 +117,7 @@ def test_leg_rows_round_trip() -> None:
 
 
 def test_net_delta_counts_multiplier_quantity_and_stock() -> None:
+    """INV-X6."""
     book = feed(live_book(), model_quote(CALL, 0.3), model_quote(PUT, 0.3))
     result, _ = look(book, leg(CALL, 3.0, 10.0), leg(PUT, -2.0, 100.0), shares=-7.0)
     call = option_greeks(100.0, 100.0, T_YEARS, 0.0, 0.0, 0.3, "C")
@@ -134,6 +135,7 @@ def test_without_legs_the_exposure_is_the_stock() -> None:
 
 
 def test_invalid_is_never_zero() -> None:
+    """INV-X3."""
     book = live_book()
     for blind, at in ((replace(book, mid=None), times()), (book, times(0.0, None))):
         result, _ = look(blind, leg(), at=at)
@@ -185,6 +187,7 @@ def test_last_solved_counts_for_one_trading_day() -> None:
 
 
 def test_a_change_of_source_that_moves_delta_must_last_five_seconds() -> None:
+    """INV-X7."""
     out = ContractKey("NVDA", "OPT", "20260220", 110.0, "C")
     rich, plain = feed(live_book(), model_quote(out, 0.8)), live_book()
     first, memory = look(rich, leg(out))

@@ -34,6 +34,7 @@ def clock(text: str) -> View:
 
 
 def test_the_order_of_the_specification_is_kept() -> None:
+    """INV-G12."""
     names = [answer.name for answer in gates.evaluate(view())]
     assert names == [
         "suspended", "hold", "standby", "db_unavailable", "live_not_allowed", "not_reconciled", "circuit_breaker",
@@ -46,6 +47,7 @@ def test_the_order_of_the_specification_is_kept() -> None:
 
 
 def test_every_gate_answers_even_when_an_earlier_one_fails() -> None:
+    """INV-G12."""
     answers = gates.evaluate(view(suspended=True, halted=True, hedges_today=99))
     assert len(answers) == len(gates.GATES)
     failing = [answer.name for answer in answers if not answer.passed]
@@ -59,6 +61,7 @@ def test_every_gate_answers_even_when_an_earlier_one_fails() -> None:
     [(-1.0, False), (4.99, False), (5.0, True), (23369.9, True), (23370.0, False), (23400.0, False)],
 )
 def test_session_from_open_delay_to_close_guard(seconds: float, expected: bool) -> None:
+    """INV-G11."""
     inside = 0 <= seconds < 23400
     session = SessionView(inside, OPEN if seconds < 23400 else None, CLOSE if inside else None, False)
     moment = times(0.0, OPEN + seconds)
@@ -158,6 +161,7 @@ SHARES = st.integers(-5000, 5000)
 @settings(max_examples=60, deadline=None)
 @given(stock=SHARES, order=SHARES.filter(bool), open_=st.integers(-500, 500))
 def test_position_limit_never_lets_risk_grow_beyond_it(stock: int, order: int, open_: int) -> None:
+    """INV-G14."""
     seen = view(stock_in_scope=float(stock), order_shares=order, order=working(signed_remaining=open_))
     after = abs(stock + open_ + order)
     assert result("max_position_shares", seen).passed == (after <= 2000 or after <= abs(stock))
@@ -166,5 +170,6 @@ def test_position_limit_never_lets_risk_grow_beyond_it(stock: int, order: int, o
 @settings(max_examples=60, deadline=None)
 @given(delta=st.floats(-1000, 1000), order=st.integers(-1000, 1000))
 def test_must_reduce_delta_means_what_it_says(delta: float, order: int) -> None:
+    """INV-G16."""
     seen = view(net_delta_shares=delta, order_shares=order)
     assert result("must_reduce_delta", seen).passed == (abs(delta + order) < abs(delta))

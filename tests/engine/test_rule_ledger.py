@@ -21,6 +21,7 @@ def folded(*executions: Execution) -> Ledger:
 
 
 def test_an_execution_counts_once() -> None:
+    """INV-L2."""
     ledger, new = fold(Ledger(), execution("a.1.01", 100, 50.0, order_ref="BF1"))
     again, repeated = fold(ledger, execution("a.1.01", 100, 50.0, order_ref="BF1"))
     assert new and not repeated and again is ledger
@@ -45,6 +46,7 @@ def test_average_cost(trades: list[tuple[float, float]], expected: Holding) -> N
 
 
 def test_a_correction_with_a_higher_suffix_supersedes() -> None:
+    """INV-L3."""
     first = execution("0000e0d5.6531.01.01", 100, 50.0, order_ref="BF1")
     second = execution("0000e0d5.6531.01.02", 90, 51.0, order_ref="BF1")
     for order in ((first, second), (second, first)):
@@ -65,6 +67,7 @@ def test_other_executions_of_the_same_order_are_no_corrections() -> None:
 
 
 def test_the_real_report_replaces_a_synthetic_execution() -> None:
+    """INV-L3."""
     guessed = execution("recon:BF1", 100, 50.0, order_ref="BF1", origin=Origin.SYNTHETIC)
     ledger = folded(guessed)
     assert synthetic_for(ledger, "BF1") == guessed
@@ -101,6 +104,7 @@ TRADES = st.lists(st.tuples(st.integers(-300, 300).filter(bool), st.floats(10, 5
 @settings(max_examples=60, deadline=None)
 @given(trades=TRADES, mark=st.floats(10, 500))
 def test_position_is_the_sum_of_fills_and_pnl_the_sum_of_cash(trades: list[tuple[int, float]], mark: float) -> None:
+    """INV-L1."""
     executions = [execution(f"x.{i}.01", signed, price) for i, (signed, price) in enumerate(trades)]
     ledger, all_at_once = folded(*executions), fold_all(executions, {})
     assert ledger == all_at_once
@@ -114,6 +118,7 @@ def test_position_is_the_sum_of_fills_and_pnl_the_sum_of_cash(trades: list[tuple
 @settings(max_examples=40, deadline=None)
 @given(order=st.permutations(range(6)))
 def test_corrections_leave_the_same_position_whatever_their_order(order: list[int]) -> None:
+    """INV-L3."""
     reports = [
         execution(f"r.{root}.{suffix:02d}", 10 * suffix, 50.0 + suffix, order_ref=f"BF{root}")
         for root in (1, 2)
@@ -125,6 +130,7 @@ def test_corrections_leave_the_same_position_whatever_their_order(order: list[in
 
 
 def test_repeats_of_everything_change_nothing() -> None:
+    """INV-L2."""
     reports = [execution("r.1.01", 10, 50.0), execution("r.1.02", 20, 51.0), execution("s.1.01", -5, 52.0)]
     once, twice = folded(*reports), folded(*reports, *(replace(one) for one in reports))
     assert once == twice

@@ -75,12 +75,13 @@ def test_liquidity(bid: float | None, ask: float | None, expected: LiquidityStat
 @settings(max_examples=80, deadline=None)
 @given(bid=st.floats(allow_nan=True), ask=st.floats(allow_nan=True))
 def test_no_quote_ever_makes_a_spot_that_is_no_price(bid: float, ask: float) -> None:
+    """INV-X1."""
     book = feed(live_book(), quote(bid, ask, 1.0))
     assert book.mid is not None and math.isfinite(book.mid) and book.mid > 0
 
 
 def test_one_bad_print_moves_nothing() -> None:
-    """Failure story: a single bad print became the spot and a hedge followed it."""
+    """Failure story: a single bad print became the spot and a hedge followed it. INV-X2."""
     book = feed(live_book(100.0), quote(89.0, 89.02, 1.0))
     assert book.mid == pytest.approx(100.0)
     book = feed(book, quote(99.99, 100.01, 1.5))
@@ -195,11 +196,13 @@ def test_data_lag_is_the_larger_of_silence_and_oldest_unseen_tick() -> None:
 
 
 def test_fresh_market_is_not_stale_however_old_its_unchanged_quote() -> None:
+    """INV-X5."""
     book = replace(live_book(), last_arrival_s=NOON + 200.0)
     assert stale(book, 200.0) == ""
 
 
 def test_stale_by_data_lag_beyond_the_limit() -> None:
+    """INV-X5."""
     assert stale(live_book(), 5.0) == ""
     assert "data lag" in stale(live_book(), 5.001)
 

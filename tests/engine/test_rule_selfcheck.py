@@ -50,6 +50,7 @@ GREEN: list[tuple[str, View]] = [
 
 @pytest.mark.parametrize(("what", "seen"), GREEN)
 def test_green(what: str, seen: View) -> None:
+    """INV-V1."""
     check = judge(seen)
     assert check.status_lamp == "green", (what, check.block_reasons)
     assert check.self_check == "ok" and check.block_reasons == ()
@@ -101,6 +102,7 @@ RED: list[tuple[str, View, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("reason", "seen", "around"), RED)
 def test_red(reason: str, seen: View, around: dict[str, Any]) -> None:
+    """INV-V2."""
     check = judge(seen, **around)
     assert check.status_lamp == "red" and check.self_check == "blocked"
     assert check.block_reasons[0].startswith(f"{reason}:"), check.block_reasons

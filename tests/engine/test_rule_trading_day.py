@@ -101,7 +101,7 @@ def test_exercise_moves_value_from_leg_to_shares() -> None:
 
 
 def test_the_day_rolls_at_midnight_of_each_session_and_counters_start_again() -> None:
-    """Failure story: the daily counter never rolled over, and from the second day on nothing was hedged."""
+    """Failure story: the daily counter never rolled over, and from the second day on nothing was hedged. INV-D3."""
     friday = replace(fresh(), hedge_count=50, commissions_usd=9.0)
     assert rolled(friday, "2026-01-23 23:59") is friday
     assert rolled(friday, "2026-01-25 12:00") is friday, "the weekend belongs to Friday"
@@ -154,6 +154,7 @@ def losing(pnl_usd: float) -> TradingDay:
 
 @pytest.mark.parametrize(("pnl_usd", "expected"), [(-4999.99, False), (-5000.0, True), (-6000.0, True)])
 def test_breaker_latches_at_its_limit_after_the_confirmation(pnl_usd: float, expected: bool) -> None:
+    """INV-D5."""
     day, tripped = days.assess_breaker(losing(pnl_usd), times(), CONFIG)
     assert not tripped
     day, tripped = days.assess_breaker(day, times(4.9), CONFIG)
@@ -165,6 +166,7 @@ def test_breaker_latches_at_its_limit_after_the_confirmation(pnl_usd: float, exp
 
 
 def test_a_loss_that_passes_does_not_latch() -> None:
+    """INV-D5."""
     day, _ = days.assess_breaker(losing(-6000.0), times(), CONFIG)
     day, _ = days.assess_breaker(days.mark_to_market(day, {STOCK: 100.0}), times(3.0), CONFIG)
     day, tripped = days.assess_breaker(days.mark_to_market(day, {STOCK: 40.0}), times(5.0), CONFIG)
@@ -197,7 +199,7 @@ def test_a_reset_breaker_latches_again_only_after_a_further_loss() -> None:
 
 
 def test_limits_survive_a_restart() -> None:
-    """Failure story: a restart forgot the day's count, the breaker and the hold."""
+    """Failure story: a restart forgot the day's count, the breaker and the hold. INV-D2."""
     day = days.hold(replace(latched(), hedge_count=37), times(7.0), "flatten", "by command 12")
     day = replace(day, last_hedge=last_hedge(residue=True), dividends_usd=12.5, commissions_usd=3.25)
     day = days.take_in(day, CALL, 10.0, 100.0, 5.0)
@@ -207,6 +209,7 @@ def test_limits_survive_a_restart() -> None:
 
 
 def test_hold_is_carried_into_the_next_day_until_resumed() -> None:
+    """INV-D4."""
     day = days.hold(fresh(), times(), "flatten", "by command 1")
     monday = rolled(day, "2026-01-26 00:00")
     assert monday.hold == "flatten" and monday.hold_reason == "by command 1"
@@ -214,6 +217,7 @@ def test_hold_is_carried_into_the_next_day_until_resumed() -> None:
 
 
 def test_a_last_hedge_later_than_now_is_a_clock_regression() -> None:
+    """INV-D7."""
     row = replace(fresh(), last_hedge=last_hedge(market_s=NOON + 1.0)).as_row()
     day, notes = days.from_row(row, times())
     assert day.last_hedge is None and notes[0].startswith("clock_regression")

@@ -158,6 +158,7 @@ def test_a_batch_is_written_whole_or_not_at_all(database: Database, engine: Conn
 
 
 def test_decision_numbers_never_repeat(database: Database, engine: Connection) -> None:
+    """INV-C5."""
     taken = reserve_decision_seqs(engine, 5) + reserve_decision_seqs(database.connect("engine", epoch=1), 5)
     assert len(set(taken)) == 10
 

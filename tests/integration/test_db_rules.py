@@ -32,6 +32,7 @@ def _lead(database: Database, epoch: int) -> None:
 
 
 def test_an_old_epoch_writes_nothing(database: Database) -> None:
+    """INV-C1."""
     _lead(database, 7)
     # The owner with an epoch is an engine too: what counts is what the connection says it writes under.
     old, present = database.connect("owner", epoch=6), database.connect("owner", epoch=7)
@@ -71,6 +72,7 @@ def test_standbys_beat_and_the_monitor_writes_whatever_the_epoch(database: Datab
 
 
 def test_the_lease_never_goes_back(database: Database) -> None:
+    """INV-C2."""
     _lead(database, 5)
     engine = database.connect("engine", epoch=5)
     with pytest.raises(psycopg2.Error) as caught:
@@ -85,6 +87,7 @@ def test_the_lease_never_goes_back(database: Database) -> None:
 
 @pytest.mark.parametrize("role", ["engine", "owner"])
 def test_append_only_tables_refuse_change(database: Database, role: str) -> None:
+    """INV-C3."""
     conn = database.connect(role)
     others = {"executions": "note", "execution_costs": "currency"}
     columns = {table: others.get(table, "record_id") for table in APPEND_ONLY}
@@ -149,6 +152,7 @@ def test_every_channel_speaks_to_a_service_role(database: Database) -> None:
 
 
 def test_retention_removes_old_history_and_decisions_only(database: Database) -> None:
+    """INV-C4."""
     old = "now() - interval '40 days'"
     for table, columns, values in (
         ("status_history", "symbol", "'NVDA'"),

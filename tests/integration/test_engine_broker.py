@@ -114,6 +114,8 @@ def details(
 
 
 def test_an_order_leaves_complete_and_its_frames_come_back() -> None:
+    """INV-O8."""
+
     async def scene(desk: Desk) -> None:
         frame = await desk.place(intent(Side.SELL))
         order_id = int(frame[1])

@@ -49,7 +49,10 @@ def judged(rows: DeskRows, passed_s: float = 0.0, error: str | None = None) -> J
     ("told", "lamp"), [("ok", "green"), ("degraded", "yellow"), ("blocked", "red")], ids=["ok", "degraded", "blocked"]
 )
 def test_tc_2_r_m3_1_lamp_maps_one_to_one(told: str, lamp: str) -> None:
-    """TC-2-R-M3-1 (monitor): ok, degraded, blocked are green, yellow, red, whatever the row's own lamp column says."""
+    """TC-2-R-M3-1 (monitor): ok, degraded, blocked are green, yellow, red, whatever the row's own lamp column says.
+
+    INV-V2.
+    """
     verdict = judged(desk(self_check=told, status_lamp="green", block_reasons=["no_legs"])).whole
     assert (str(verdict.self_check), verdict.lamp, verdict.reasons) == (told, lamp, ("no_legs",))
 

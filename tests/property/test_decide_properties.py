@@ -166,7 +166,7 @@ class Desk(RuleBasedStateMachine):
 
     @invariant()
     def nothing_leaves_that_must_not(self) -> None:
-        """INV-G1, INV-G2, INV-G3, INV-G4, INV-G5, INV-G6, INV-G7, INV-O1, INV-O9, INV-X1."""
+        """INV-G1, INV-G2, INV-G3, INV-G4, INV-G5, INV-G6, INV-G7, INV-O1, INV-O9, INV-G16."""
         for left in self._newly_left():
             ref, state = left.intent.order_ref, left.state
             forbidden = {

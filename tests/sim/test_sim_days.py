@@ -14,6 +14,7 @@ pytestmark = pytest.mark.timeout(1500)  # days take minutes where the machine is
 
 @pytest.mark.parametrize("seed", range(1, 6))
 def test_four_days_with_faults_keep_every_invariant(seed: int) -> None:
+    """INV-L1, INV-L2, INV-L4, INV-O1, INV-O2, INV-O3, INV-O7, INV-G1, INV-G2, INV-G3, INV-D1, INV-D2."""
     outcome = Simulation(seed, 4, faults_per_day=5).run()
     assert outcome.held, f"make sim SEED={seed} DAYS=4 FAULTS=5: at {outcome.at}: {outcome.violation}"
     assert outcome.days == 4
@@ -22,6 +23,7 @@ def test_four_days_with_faults_keep_every_invariant(seed: int) -> None:
 
 
 def test_a_seed_replays_exactly() -> None:
+    """INV-M5."""
     first, again = (Simulation(77, 1, faults_per_day=12).run() for _ in range(2))
     assert first.tape == again.tape
     assert (first.events, first.faults, first.points) == (again.events, again.faults, again.points)
