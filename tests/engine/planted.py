@@ -84,6 +84,7 @@ from tests.engine.planted_ways import (
     accept_anything,
     all_pacing_blocks,
     any_sum,
+    as_it_comes,
     both,
     counted_reject,
     hasty,
@@ -253,8 +254,8 @@ PLANTED: dict[str, Planted] = {
         order_tests.test_decide_is_pure_the_same_step_twice,
     ),
     "a quote is taken as it comes": Planted(
-        instead(market, "valid_mid", lambda quote: (quote.bid + quote.ask) / 2 if quote.bid and quote.ask else None),
-        market_tests.test_no_quote_ever_makes_a_spot_that_is_no_price,
+        instead(market, "valid_mid", as_it_comes),
+        stories.test_nan_quotes_taken_for_normal,
     ),
     "a jump is believed at once": Planted(
         instead(

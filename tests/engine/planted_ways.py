@@ -26,7 +26,7 @@ from bifrost_engine.domain.machines.table import Machine
 from bifrost_engine.domain.machines.trading import TradingState
 from bifrost_engine.domain.turn import Turn
 from bifrost_engine.domain.view import GateKind, GateResult, View
-from bifrost_engine.domain.words import OrderIntent
+from bifrost_engine.domain.words import OrderIntent, Quote
 
 
 class Planted(NamedTuple):
@@ -114,6 +114,10 @@ def zero(stock_shares: float, legs_count: int, reason: str) -> exposure.Exposure
 def counted_reject(turn: Turn, reason: str) -> None:
     orders.count_once(turn)
     _rejected(turn, reason)
+
+
+def as_it_comes(quote: Quote | None) -> float | None:
+    return (quote.bid + quote.ask) / 2 if quote is not None and quote.bid and quote.ask else None
 
 
 def any_sum(turn: Turn, shrunk: list[Any], moved: float) -> list[Any]:
