@@ -18,12 +18,22 @@ from bifrost.db.live_rows import (
     beat_instance,
     forget_instances,
     mark_unreported,
+    put_heartbeat,
     write_account,
     write_heartbeat,
 )
 from bifrost.db.queries import accounts, operations, status
 from bifrost.db.queries.attribution import PnlParts
-from bifrost.db.records import SeqCounter, apply_record, epoch_of, record_for, reserve_decision_seqs, write, write_all
+from bifrost.db.records import (
+    SeqCounter,
+    apply_record,
+    epoch_of,
+    record_for,
+    reserve_decision_seqs,
+    write,
+    write_all,
+    write_together,
+)
 from bifrost.db.spool import decode, encode
 from bifrost.db.tables import TABLES
 
@@ -205,6 +215,30 @@ def test_heartbeat_counts_down_by_the_databases_clock(database: Database, engine
     beat = status.heartbeat(engine)
     assert beat is not None and beat.graceful_shutdown_at is not None and beat.next_retry_ts is None
     assert (beat.ib_client_id, beat.seconds_until_retry) == (1, None)
+
+
+def test_writes_together_are_one_transaction(database: Database, engine: Connection) -> None:
+    beat = Heartbeat(hedge_running=True, ib_connected=True, ib_client_id=1)
+
+    def snapshot(lamp: str, seq: int) -> Any:
+        row = {"seq": seq, "status_lamp": lamp, "details": {"text": "100 % of 'it'; %s", "nan": [float("nan")]}}
+        return lambda cursor: write(cursor, "status_current", row)
+
+    def shown() -> list[tuple[Any, ...]]:
+        return database.query("SELECT status_lamp, details FROM status_current")
+
+    write_together(engine, [snapshot("green", 5), lambda cursor: put_heartbeat(cursor, beat)])
+    details = {"text": "100 % of 'it'; %s", "nan": [None]}
+    assert shown() == [("green", details)] and status.heartbeat(engine) is not None
+    write_together(engine, [snapshot("red", 4)])
+    assert shown() == [("green", details)], "an older snapshot came in place of a newer one"
+    with pytest.raises(RecordRefused, match="status_lamp"):
+        write_together(engine, [lambda cursor: put_heartbeat(cursor, Heartbeat(False, False)), snapshot("blue", 6)])
+    kept = status.heartbeat(engine)
+    assert kept is not None and kept.hedge_running, "half of a refused message was written"
+    database.query("UPDATE engine_lease SET epoch = 2 WHERE id = 1")
+    with pytest.raises(LeaseLost):
+        write_together(engine, [snapshot("red", 7)])
 
 
 def test_instances_beat_and_are_forgotten(database: Database, engine: Connection) -> None:

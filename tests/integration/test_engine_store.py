@@ -275,6 +275,18 @@ def test_only_the_newest_picture_is_written(database: Database, tmp_path: Path) 
     with_bench(database, tmp_path, scene)
 
 
+def test_a_picture_the_schema_refuses_does_not_hold_up_the_heartbeat(database: Database, tmp_path: Path) -> None:
+    async def story(bench: Bench) -> None:
+        bench.desk.put_snapshot({"status_lamp": "no such colour"})
+        bench.desk.beat(Heartbeat(hedge_running=True, ib_connected=False))
+        bench.alert("later")
+        await bench.told("durable later")
+        await until(lambda: database.value("SELECT hedge_running FROM daemon_heartbeat") is True, 15)
+        assert database.value("SELECT count(*) FROM status_current WHERE status_lamp IS NOT NULL") == 0
+
+    with_bench(database, tmp_path, story)
+
+
 def test_ends_of_commands_wait_for_the_database(database: Database, tmp_path: Path) -> None:
     insert = "INSERT INTO daemon_control (command) VALUES ('flatten') RETURNING id"
 

@@ -15,7 +15,7 @@ from uuid import UUID
 from psycopg2 import sql
 from psycopg2.extras import Json, execute_values
 
-from .connect import Connection
+from .connect import Connection, Cursor
 from .records import transaction
 from .spool import plain
 
@@ -137,34 +137,39 @@ class Heartbeat:
 
 
 def write_heartbeat(conn: Connection, beat: Heartbeat) -> None:
+    """Write ``daemon_heartbeat`` in a transaction of its own; see :func:`put_heartbeat`."""
+    with transaction(conn) as cursor:
+        put_heartbeat(cursor, beat)
+
+
+def put_heartbeat(cursor: Cursor, beat: Heartbeat) -> None:
     """Write ``daemon_heartbeat``; ``next_retry_ts`` is now + ``seconds_until_retry``, by the database's clock."""
     seconds = None if beat.seconds_until_retry is None else max(0, min(32_767, beat.seconds_until_retry))
-    with transaction(conn) as cursor:
-        cursor.execute(
-            "INSERT INTO daemon_heartbeat AS h (id, last_ts, hedge_running, ib_connected, ib_client_id, next_retry_ts, "
-            "seconds_until_retry, graceful_shutdown_at, heartbeat_interval_sec, ib_connected_since, ib_address, "
-            "last_error) VALUES (1, now(), %s, %s, %s, now() + make_interval(secs => %s), %s, "
-            "CASE WHEN %s THEN now() END, %s, %s, %s, %s) "
-            "ON CONFLICT (id) DO UPDATE SET last_ts = EXCLUDED.last_ts, hedge_running = EXCLUDED.hedge_running, "
-            "ib_connected = EXCLUDED.ib_connected, ib_client_id = EXCLUDED.ib_client_id, "
-            "next_retry_ts = EXCLUDED.next_retry_ts, seconds_until_retry = EXCLUDED.seconds_until_retry, "
-            "graceful_shutdown_at = EXCLUDED.graceful_shutdown_at, "
-            "heartbeat_interval_sec = EXCLUDED.heartbeat_interval_sec, "
-            "ib_connected_since = EXCLUDED.ib_connected_since, ib_address = EXCLUDED.ib_address, "
-            "last_error = EXCLUDED.last_error",
-            (
-                beat.hedge_running,
-                beat.ib_connected,
-                beat.ib_client_id if beat.ib_connected else None,
-                seconds,
-                seconds,
-                beat.graceful_shutdown,
-                beat.heartbeat_interval_sec,
-                beat.ib_connected_since,
-                beat.ib_address,
-                beat.last_error,
-            ),
-        )
+    cursor.execute(
+        "INSERT INTO daemon_heartbeat AS h (id, last_ts, hedge_running, ib_connected, ib_client_id, next_retry_ts, "
+        "seconds_until_retry, graceful_shutdown_at, heartbeat_interval_sec, ib_connected_since, ib_address, "
+        "last_error) VALUES (1, now(), %s, %s, %s, now() + make_interval(secs => %s), %s, "
+        "CASE WHEN %s THEN now() END, %s, %s, %s, %s) "
+        "ON CONFLICT (id) DO UPDATE SET last_ts = EXCLUDED.last_ts, hedge_running = EXCLUDED.hedge_running, "
+        "ib_connected = EXCLUDED.ib_connected, ib_client_id = EXCLUDED.ib_client_id, "
+        "next_retry_ts = EXCLUDED.next_retry_ts, seconds_until_retry = EXCLUDED.seconds_until_retry, "
+        "graceful_shutdown_at = EXCLUDED.graceful_shutdown_at, "
+        "heartbeat_interval_sec = EXCLUDED.heartbeat_interval_sec, "
+        "ib_connected_since = EXCLUDED.ib_connected_since, ib_address = EXCLUDED.ib_address, "
+        "last_error = EXCLUDED.last_error",
+        (
+            beat.hedge_running,
+            beat.ib_connected,
+            beat.ib_client_id if beat.ib_connected else None,
+            seconds,
+            seconds,
+            beat.graceful_shutdown,
+            beat.heartbeat_interval_sec,
+            beat.ib_connected_since,
+            beat.ib_address,
+            beat.last_error,
+        ),
+    )
 
 
 def beat_instance(

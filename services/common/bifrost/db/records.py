@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import psycopg2
+import psycopg2.extensions
 from psycopg2 import sql
 from psycopg2.extras import Json
 
@@ -134,12 +135,31 @@ def _rule(table: str) -> TableRule:
 
 def _adapt(rule: TableRule, name: str, value: object) -> object:
     if name in rule.json and value is not None:
-        return Json(value, dumps=lambda item: json.dumps(plain(item), allow_nan=False))
+        return Json(value, dumps=_json)
     if isinstance(value, float):
         # A numpy number is a float whose repr is no SQL.
         return float(value)
     simple = value if isinstance(value, datetime) else plain(value)
-    return Json(simple) if isinstance(simple, dict | list) else simple
+    return Json(simple, dumps=_json) if isinstance(simple, dict | list) else simple
+
+
+def _json(value: object) -> str:
+    """JSON text. A snapshot is large and plain already: walking it in Python cost more than the database."""
+    try:
+        return json.dumps(value, allow_nan=False, default=plain)
+    except (ValueError, TypeError):
+        return json.dumps(plain(value), allow_nan=False)
+
+
+#: Statements by what they are made of: composing one costs more than sending it.
+_STATEMENTS: dict[tuple[object, ...], str] = {}
+
+
+def _statement(cursor: Cursor, made_of: tuple[object, ...], compose: Callable[[], sql.Composable]) -> str:
+    text = _STATEMENTS.get(made_of)
+    if text is None:
+        text = _STATEMENTS[made_of] = compose().as_string(cursor)
+    return text
 
 
 def _insert(table: str, values: Mapping[str, object]) -> sql.Composed:
@@ -151,38 +171,44 @@ def _insert(table: str, values: Mapping[str, object]) -> sql.Composed:
 
 
 def _append(cursor: Cursor, table: str, values: Mapping[str, object]) -> bool:
-    cursor.execute(_insert(table, values) + sql.SQL(" ON CONFLICT DO NOTHING"), list(values.values()))
-    return cursor.rowcount == 1
-
-
-def _assignments(rule: TableRule, values: Mapping[str, object]) -> tuple[list[str], bool]:
-    """Columns to change, and whether the stamp is the database's clock."""
-    changed = [name for name in values if name not in rule.key]
-    return changed, bool(rule.stamp) and rule.stamp not in values
-
-
-def _upsert(cursor: Cursor, table: str, rule: TableRule, values: Mapping[str, object]) -> bool:
-    changed, stamp_now = _assignments(rule, values)
-    sets = [sql.SQL("{0} = EXCLUDED.{0}").format(sql.Identifier(name)) for name in changed]
-    if stamp_now and rule.stamp:
-        sets.append(sql.SQL("{} = clock_timestamp()").format(sql.Identifier(rule.stamp)))
-    statement = _insert(table, values) + sql.SQL(
-        " ON CONFLICT ({}) DO UPDATE SET {} WHERE {}.seq < EXCLUDED.seq"
-    ).format(sql.SQL(", ").join(map(sql.Identifier, rule.key)), sql.SQL(", ").join(sets), sql.Identifier(table))
+    statement = _statement(
+        cursor, ("append", table, *values), lambda: _insert(table, values) + sql.SQL(" ON CONFLICT DO NOTHING")
+    )
     cursor.execute(statement, list(values.values()))
     return cursor.rowcount == 1
 
 
+def _assignments(rule: TableRule, values: Mapping[str, object]) -> tuple[list[str], sql.Composable]:
+    """Columns to change, and what sets the stamp when the values do not: the database's clock."""
+    changed = [name for name in values if name not in rule.key]
+    if not rule.stamp or rule.stamp in values:
+        return changed, sql.SQL("")
+    return changed, sql.SQL(", {} = clock_timestamp()").format(sql.Identifier(rule.stamp))
+
+
+def _upsert(cursor: Cursor, table: str, rule: TableRule, values: Mapping[str, object]) -> bool:
+    def compose() -> sql.Composable:
+        changed, stamp = _assignments(rule, values)
+        sets = sql.SQL(", ").join(sql.SQL("{0} = EXCLUDED.{0}").format(sql.Identifier(name)) for name in changed)
+        key = sql.SQL(", ").join(map(sql.Identifier, rule.key))
+        return _insert(table, values) + sql.SQL(
+            " ON CONFLICT ({}) DO UPDATE SET {}{} WHERE {}.seq < EXCLUDED.seq"
+        ).format(key, sets, stamp, sql.Identifier(table))
+
+    cursor.execute(_statement(cursor, ("upsert", table, *values), compose), list(values.values()))
+    return cursor.rowcount == 1
+
+
 def _update(cursor: Cursor, table: str, rule: TableRule, values: Mapping[str, object]) -> bool:
-    changed, stamp_now = _assignments(rule, values)
-    sets = [sql.SQL("{} = %s").format(sql.Identifier(name)) for name in changed]
-    if stamp_now and rule.stamp:
-        sets.append(sql.SQL("{} = clock_timestamp()").format(sql.Identifier(rule.stamp)))
+    changed, stamp = _assignments(rule, values)
     where = sql.SQL(" AND ").join(sql.SQL("{} = %s").format(sql.Identifier(name)) for name in rule.key)
     key = [values[name] for name in rule.key]
-    statement = sql.SQL("UPDATE {} SET {} WHERE {} AND seq < %s").format(
-        sql.Identifier(table), sql.SQL(", ").join(sets), where
-    )
+
+    def compose() -> sql.Composable:
+        sets = sql.SQL(", ").join(sql.SQL("{} = %s").format(sql.Identifier(name)) for name in changed)
+        return sql.SQL("UPDATE {} SET {}{} WHERE {} AND seq < %s").format(sql.Identifier(table), sets, stamp, where)
+
+    statement = _statement(cursor, ("update", table, *values), compose)
     cursor.execute(statement, [*(values[name] for name in changed), *key, values["seq"]])
     if cursor.rowcount == 1:
         return True
@@ -210,19 +236,50 @@ def apply_record(conn: Connection, record: SpoolRecord) -> bool:
         with transaction(conn) as cursor:
             return write_record(cursor, record, replayed=True)
     except (psycopg2.Error, *_UNFIT) as error:
-        raise _judged(error, record) from error
+        raise _judged(error, record.table) from error
+
+
+class _Message(psycopg2.extensions.cursor):
+    """Collects statements and sends them at once: the server runs a message as one transaction, in one round trip."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._statements: list[bytes] = []
+
+    def execute(self, query: Any, args: Any = None) -> None:
+        self._statements.append(self.mogrify(query, args))
+
+    def send(self) -> None:
+        super().execute(b";".join(self._statements))
+
+
+def write_together(conn: Connection, writes: Iterable[Callable[[Cursor], object]]) -> None:
+    """Carry out writes that ask for no answer as one transaction on an autocommit connection, in one round trip.
+
+    Raises
+    ------
+    LeaseLost, RecordRefused, psycopg2.OperationalError
+        As :func:`apply_record`; nothing was written.
+    """
+    try:
+        with conn.cursor(cursor_factory=_Message) as message:
+            for write_rows in writes:
+                write_rows(message)
+            message.send()
+    except (psycopg2.Error, *_UNFIT) as error:
+        raise _judged(error, "rows written together") from error
 
 
 #: What the driver raises for a value that no column takes, such as a text with a NUL in it.
 _UNFIT = (ValueError, TypeError)
 
 
-def _judged(error: Exception, record: SpoolRecord) -> Exception:
+def _judged(error: Exception, table: str) -> Exception:
     if is_lease_passed(error):
         return LeaseLost(first_line(error))
     if isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
         return error
-    return RecordRefused(f"{record.table}: {first_line(error)}")
+    return RecordRefused(f"{table}: {first_line(error)}")
 
 
 class transaction:
@@ -268,7 +325,7 @@ def write_all(conn: Connection, records: Sequence[SpoolRecord]) -> int:
             for current in records:
                 written += write_record(cursor, current)
     except (psycopg2.Error, *_UNFIT) as error:
-        raise (_judged(error, current) if current is not None else error) from error
+        raise (_judged(error, current.table) if current is not None else error) from error
     return written
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from bifrost.config import IbPortType, IbSettings
 from bifrost.control import CommandStatus
 from bifrost.db import Connection, DatabaseUnavailable, control_rows
-from bifrost.db.live_rows import Heartbeat, write_heartbeat
+from bifrost.db.live_rows import Heartbeat, put_heartbeat
 from bifrost.db.queries.status import settings
 from bifrost.db.records import Retention
 from bifrost.ib import AccountsReport
@@ -75,7 +75,7 @@ class PostgresDesk(Store):
     # -- rows that say how things are now, and reads
 
     def beat(self, beat: Heartbeat) -> None:
-        self.put_latest("daemon_heartbeat", lambda conn: write_heartbeat(conn, beat))
+        self.put_latest("daemon_heartbeat", lambda cursor: put_heartbeat(cursor, beat))
 
     async def restore(self, account: str, mode: Mode, symbol: str) -> Restored:
         return await self.call(lambda conn: restoring.restore(conn, account, mode, symbol))

@@ -23,6 +23,7 @@ import psycopg2
 from bifrost.db import (
     Backoff,
     Connection,
+    Cursor,
     DatabaseError,
     DatabaseUnavailable,
     LeaseLost,
@@ -92,7 +93,7 @@ class Store:
         self._on_lease_lost = on_lease_lost
         self._backlog_limit = backlog_limit
         self._queue: deque[_Record | _Call] = deque()
-        self._latest: dict[str, Callable[[Connection], Any]] = {}
+        self._latest: dict[str, Callable[[Cursor], object]] = {}
         self._wake = threading.Condition()
         self._stopping = False
         self._conn: Connection | None = None
@@ -132,10 +133,10 @@ class Store:
     def put_snapshot(self, row: Mapping[str, Any]) -> None:
         """Replace status_current; a newer row takes the place of one not yet written."""
         record = records.record_for("status_current", row, self._counter)
-        self.put_latest("status_current", lambda conn: records.apply_record(conn, record))
+        self.put_latest("status_current", lambda cursor: records.write_record(cursor, record, replayed=True))
 
-    def put_latest(self, name: str, work: Callable[[Connection], Any]) -> None:
-        """Hand over a write of which only the newest counts."""
+    def put_latest(self, name: str, work: Callable[[Cursor], object]) -> None:
+        """Hand over a write of which only the newest counts; those that wait together share a commit."""
         with self._wake:
             self._latest[name] = work
             self._wake.notify()
@@ -342,11 +343,17 @@ class Store:
     def _write_latest(self, conn: Connection) -> None:
         with self._wake:
             waiting, self._latest = self._latest, {}
-        for name, work in waiting.items():
+        together = [waiting] if waiting else []
+        while together:
+            some = together.pop()
             try:
-                retry_past_dead_engine(conn, partial(work, conn))
+                retry_past_dead_engine(conn, partial(records.write_together, conn, some.values()))
             except RecordRefused as error:
-                log.critical("%s was refused: %s", name, error)
+                if len(some) > 1:
+                    # One that is refused takes no other with it.
+                    together = [{name: work} for name, work in some.items()]
+                else:
+                    log.critical("%s was refused: %s", *some, error)
             except Exception as error:
                 if is_lease_passed(error) or isinstance(error, LeaseLost):
                     self._lose_lease(error)
