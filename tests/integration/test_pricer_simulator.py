@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bifrost.db.ephemeral import EphemeralPostgres
 
-from tests.support.postgres import Database
+from tests.support.postgres import Database, Databases, EmbeddedServer
 from tests.support.simulator import SimulatorProcess
 from tests.support.waiting import free_port, wait_until
 
@@ -30,7 +31,7 @@ def simulator(tmp_path: Path) -> Iterator[SimulatorProcess]:
 class Pricer:
     """The process, beside a database whose positions are those of the simulated accounts."""
 
-    def __init__(self, database: Database, simulator: SimulatorProcess, home: Path) -> None:
+    def __init__(self, database: Database, simulator: SimulatorProcess, home: Path, **variables: str) -> None:
         self.database, self.home = database, home
         self.metrics_port = free_port()
         home.mkdir(parents=True, exist_ok=True)
@@ -42,6 +43,7 @@ class Pricer:
             "BIFROST_PRICER__METRICS_PORT": str(self.metrics_port),
             **simulator.environment(),
             **database.env("pricer"),
+            **variables,
         }
         self._process = subprocess.Popen(
             [sys.executable, "-m", "bifrost_pricer", "run"], env=env, stdout=subprocess.DEVNULL
@@ -134,3 +136,56 @@ def test_every_held_contract_is_priced_and_outlives_the_gateway(
 
 def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
+
+
+def test_more_contracts_than_lines_rotate_within_ibs_pacing(
+    database: Database, simulator: SimulatorProcess, tmp_path: Path
+) -> None:
+    """Twenty-three contracts on eight lines: each is priced again and again, and the gateway never complains."""
+    strikes = (f"{140 + 2.5 * number:g}" for number in range(-5, 6))
+    keys = ["NVDA|STK|||", *(f"NVDA|OPT|20260605|{strike}|{right}" for strike in strikes for right in "CP")]
+    for key in keys:
+        database.query("INSERT INTO account_positions (account_id, contract_key, position) VALUES ('DU1', %s, 1)", key)
+    limits = {"BIFROST_PRICER__LINE_BUDGET": "8", "BIFROST_PRICER__MESSAGES_PER_SECOND": "40"}
+    with Pricer(database, simulator, tmp_path / "pricer", **limits) as pricer:
+
+        def priced() -> dict[str, Any]:
+            return {key: row["quote_ts"] for key, row in pricer.rows().items() if row["mid"]}
+
+        wait_until(lambda: len(priced()) == len(keys), 60.0, what="a price of every contract")
+        first = priced()
+        wait_until(
+            lambda: all(moment > first[key] for key, moment in priced().items()), 60.0, what="a second turn of each"
+        )
+        assert all(row["error"] is None for row in pricer.rows().values())
+        entries = simulator.get("/journal?client_id=2&limit=100000")["entries"]
+        errors = [entry["fields"] for entry in entries if entry["message"] == "error" and entry["direction"] == "out"]
+        told = {fields["code"] for fields in errors}
+        # 100: more than 50 messages a second; 101: more lines than allowed. 2104 and the like are information.
+        assert not told & {100, 101}, errors
+        asked = [entry["fields"] for entry in entries if entry["message"] == "reqMktData"]
+        assert len(asked) > len(keys)
+
+
+def test_a_database_that_goes_leaves_the_prices_and_comes_back(
+    simulator: SimulatorProcess, private_server: EphemeralPostgres, tmp_path: Path
+) -> None:
+    """Killed, not stopped. What it held is there again with its age, and is priced on."""
+    private_databases = Databases(EmbeddedServer(tmp_path, private_server))
+    database = private_databases.create()
+    keys = hold_what_the_accounts_hold(database, simulator)
+    with Pricer(database, simulator, tmp_path / "pricer") as pricer:
+        wait_until(lambda: {key for key, row in pricer.rows().items() if row["mid"]} == keys, 40.0, what="prices")
+        private_server.kill()
+        wait_until(lambda: pricer.get("/readyz")[0] == 503, 40.0, what="the readiness to go")
+        assert pricer.get("/livez")[0] == 200
+        private_server.start()
+        stale = wait_until(pricer.rows, 30.0, what="the stored prices")
+        assert {key for key, row in stale.items() if row["mid"] and row["quote_ts"]} == keys
+        wait_until(
+            lambda: all(row["quote_ts"] > stale[key]["quote_ts"] for key, row in pricer.rows().items()),
+            60.0,
+            what="newer prices after the database came back",
+        )
+        wait_until(lambda: pricer.get("/readyz")[0] == 200, 30.0, what="readiness again")
+    database.close()
