@@ -15,7 +15,8 @@ from bifrost.tape import Publication
 from bifrost_engine.backtest.fills import FillModel
 from bifrost_engine.backtest.legs import Entry, Held
 from bifrost_engine.backtest.market import Burst, QuotesInMemory
-from bifrost_engine.backtest.run import BacktestRun, Outcome, Tick
+from bifrost_engine.backtest.outcome import Outcome, Tick
+from bifrost_engine.backtest.run import BacktestRun
 from bifrost_engine.domain.state import Rules
 
 STOCK = contract_key("NVDA", "STK")

@@ -34,7 +34,7 @@ def test_TC_3_R_B1_3_a_straddle_is_bought_and_hedged_and_the_report_shows_it(
     costs = found["pnl"]["entry_usd"] + found["pnl"]["liquidation_usd"]
     assert found["pnl"]["liquidated_usd"] == pytest.approx(found["pnl"]["at_mid_usd"] - costs, abs=1e-5)
     page = (tmp_path / "report.html").read_text()
-    assert page.count("<svg") == 3 and "http" not in page and "<script" not in page and "src=" not in page
+    assert page.count("<svg") == 4 and "http" not in page and "<script" not in page and "src=" not in page
     for shown in (f"{found['pnl']['at_mid_usd']:,.2f}", "min_price_move", found["config_hash"], found["data_hash"]):
         assert shown in page
 

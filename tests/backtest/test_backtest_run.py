@@ -10,8 +10,9 @@ from bifrost.tape import Publication
 from bifrost_engine.backtest.fills import FREE, FillModel
 from bifrost_engine.backtest.legs import Entry, Held, LegsError, Straddle
 from bifrost_engine.backtest.market import Burst, QuotesInMemory
+from bifrost_engine.backtest.outcome import Outcome
 from bifrost_engine.backtest.replay import replay
-from bifrost_engine.backtest.run import BacktestRun, Outcome
+from bifrost_engine.backtest.run import BacktestRun
 from bifrost_engine.backtest.summary import summary
 from bifrost_engine.backtest.tape import TapeWriter
 

@@ -76,3 +76,30 @@ def _labels(times_s: Sequence[float]) -> list[tuple[int, str]]:
         return [(index, f"{moments[index]:%H:%M}") for index in places]
     every = max(1, len(days) // 8)
     return [(index, f"{moments[index]:%d %b}") for index in days[::every]]
+
+
+def scatter(title: str, points: Sequence[tuple[float, float, str]], *, across: str, up: str) -> str:
+    """Points ``(x, y, name)`` from zero; what stands before a name's colon is written beside it, all of it on hover."""
+    if not points:
+        return f'<figure><figcaption>{escape(title)}</figcaption><p class="none">nothing to draw</p></figure>'
+    right, top = max(x for x, _, _ in points) or 1.0, max(y for _, y, _ in points) or 1.0
+    columns, rows = _ticks(0.0, right), _ticks(0.0, top)
+    right, top = columns[-1], rows[-1]
+    width, height = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
+    parts = []
+    for tick in rows:
+        y = _TOP + height * (1 - tick / top)
+        parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        parts.append(f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{_number(tick)}</text>')
+    for tick in columns:
+        x = _LEFT + width * tick / right
+        parts.append(f'<text x="{x:.1f}" y="{_HEIGHT - 8}" text-anchor="middle">{_number(tick)}</text>')
+    for x_value, y_value, name in points:
+        x, y = _LEFT + width * x_value / right, _TOP + height * (1 - y_value / top)
+        parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4"><title>{escape(name)}</title></circle>')
+        parts.append(f'<text x="{x + 6:.1f}" y="{y + 4:.1f}">{escape(name.split(":")[0])}</text>')
+    caption = f"{escape(title)} <span>({escape(up)} against {escape(across)})</span>"
+    return (
+        f"<figure><figcaption>{caption}</figcaption>"
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title)}">{"".join(parts)}</svg></figure>'
+    )

@@ -102,6 +102,7 @@ def _run(args: argparse.Namespace, rules: Rules) -> tuple[dict[str, Any], Path]:
     from .outputs import ParquetTicks, TickSink, write_json
     from .report import html_report
     from .run import BacktestRun
+    from .shadows import standard_policies
     from .summary import asked_for, run_id, summary
 
     market = market_of(args.data, rules.config.symbol, args.first, args.last)
@@ -111,7 +112,9 @@ def _run(args: argparse.Namespace, rules: Rules) -> tuple[dict[str, Any], Path]:
     folder.mkdir(parents=True, exist_ok=True)
     with TickSink(ParquetTicks(folder / "ticks.parquet")) as sink:
         make_tape = partial(TapeWriter, args.tape) if args.tape is not None else None
-        outcome = BacktestRun(rules, market, entry, model, on_tick=sink.add, make_tape=make_tape).run()
+        policies = standard_policies(rules.config)
+        run = BacktestRun(rules, market, entry, model, on_tick=sink.add, policies=policies, make_tape=make_tape)
+        outcome = run.run()
     answer = summary(outcome, rules, market, entry, model)
     write_json(folder / "summary.json", answer)
     (folder / "report.html").write_text(html_report(answer, outcome.tally, rules.config), encoding="utf-8")

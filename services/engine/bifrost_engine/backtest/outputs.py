@@ -11,7 +11,7 @@ from typing import Any, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .run import Tick
+from .outcome import Tick
 
 #: Ticks are written in groups of so many: memory holds one group.
 GROUP = 20_000

@@ -8,7 +8,7 @@ from typing import Any
 
 from bifrost.config import Config
 
-from .charts import line_chart
+from .charts import line_chart, scatter
 from .tally import Tally
 
 _STYLE = """
@@ -25,7 +25,8 @@ text-align:right;font-variant-numeric:tabular-nums}td:first-child,th:first-child
 .figures b{display:block;font-size:1.3rem}
 .figures span{color:var(--soft)}figure{margin:1.5rem 0}svg{width:100%;height:auto}svg text{font-size:11px;
 fill:var(--soft)}svg polyline{fill:none;stroke:var(--line);stroke-width:1.5}svg .grid{stroke:var(--rule)}
-svg .band{fill:var(--band)}code{font-size:.9em;overflow-wrap:anywhere}.scroll{overflow-x:auto}
+svg .band{fill:var(--band)}svg circle{fill:var(--line)}
+code{font-size:.9em;overflow-wrap:anywhere}.scroll{overflow-x:auto}
 """
 Row = Sequence[object]
 
@@ -33,20 +34,21 @@ Row = Sequence[object]
 def html_report(summary: Mapping[str, Any], tally: Tally, config: Config) -> str:
     """The page; the same run gives the same bytes."""
     pnl, band = summary["pnl"], config.gates.state.delta.threshold_hedge_shares
-    title = f"Backtest of {summary['symbol']}, {summary['first'][:10]} to {summary['last'][:10]}"
+    days = [day["day"] for day in summary["days"]]
+    title = f"Backtest of {summary['symbol']}, {days[0]} to {days[-1]}"
     parts = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="lead">{escape(_legs(summary))}. {escape(_ended(summary))}</p>',
         _figures(summary),
         line_chart("Equity at mid", tally.curve.times_s, tally.curve.values, unit="dollars"),
         line_chart(
-            "Net delta at each evaluation, hedge threshold shaded",
+            "Net delta in session, hedge threshold shaded",
             tally.delta.times_s,
             tally.delta.values,
             unit="shares",
             band=float(band),
         ),
-        line_chart("Spot", tally.spot.times_s, tally.spot.values, unit="dollars"),
+        line_chart("Spot in session", tally.spot.times_s, tally.spot.values, unit="dollars"),
         "<h2>Where the P&amp;L came from</h2>",
         _attribution(summary),
         "<h2>P&amp;L</h2>",
@@ -59,6 +61,8 @@ def html_report(summary: Mapping[str, Any], tally: Tally, config: Config) -> str
             ("selling the whole book at the touch at the end", _usd(_minus(pnl["liquidation_usd"]))),
             ("what is left after both", _usd(pnl["liquidated_usd"])),
         ]),
+        "<h2>Policies on the same tape</h2>",
+        _policies(summary),
         "<h2>Days</h2>",
         _table(
             ("day", "P&L $", "realised $", "unrealised $", "commissions $", "hedges"),
@@ -110,6 +114,30 @@ def _attribution(summary: Mapping[str, Any]) -> str:
     total = summary["attribution_total_usd"]
     rows += [("total", _usd(total)), ("P&L at mid", _usd(summary["pnl"]["at_mid_usd"]))]
     return _table(("part", "dollars"), rows)
+
+
+def _policies(summary: Mapping[str, Any]) -> str:
+    """Cost against variance: what each shadow hedger paid, and how much its hedged book moved."""
+    rows = summary["policies"]
+    if not rows:
+        return '<p class="none">no shadow hedger ran beside this run</p>'
+    names = [f"{number}: {row['policy']}" for number, row in enumerate(rows, start=1)]
+    points = [
+        (row["std_by_minute_usd"], row["cost_usd"], name)
+        for name, row in zip(names, rows, strict=True)
+        if row["std_by_minute_usd"]
+    ]
+    table = _table(
+        ("policy", "hedges", "shares", "slippage $", "commissions $", "cost $", "std by minute $", "P&L $"),
+        [
+            (name, f"{row['hedges']:,}", f"{row['shares_traded']:,.0f}", _usd(row["slippage_usd"]),
+             _usd(row["commissions_usd"]), _usd(row["cost_usd"]), _usd(row["std_by_minute_usd"]), _usd(row["pnl_usd"]))
+            for name, row in zip(names, rows, strict=True)
+        ],
+    )  # fmt: skip
+    note = "Each hedges a book of its own at the touch, at once and whole, without the core's pacing gates."
+    title = "Cost against the movement of the hedged book"
+    return f'<p class="lead">{note}</p>' + scatter(title, points, across="std by minute, $", up="cost, $") + table
 
 
 def _bad_rows(bad: Mapping[str, Any]) -> str:

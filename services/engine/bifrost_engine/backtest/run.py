@@ -7,14 +7,13 @@ same `Hedger`, the same `decide`, every gate and machine. Wall time and market t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 from bifrost.contract import ContractKey
 from bifrost.tape import Publication
 
 from bifrost_engine.app.hedger import Hedger
+from bifrost_engine.app.ports import MakeTape, Tape
 from bifrost_engine.domain.decide import Step, decide
 from bifrost_engine.domain.effects import PersistIntent, RecorderEffect, ReserveSequence
 from bifrost_engine.domain.events import (
@@ -31,14 +30,17 @@ from bifrost_engine.domain.events import (
     TimePassed,
 )
 from bifrost_engine.domain.machines.trading import TradingState
+from bifrost_engine.domain.policies import Policy
 from bifrost_engine.domain.restore import Restored, initial_state
 from bifrost_engine.domain.state import Rules, State
 from bifrost_engine.domain.trading_day import TradingDay
-from bifrost_engine.domain.words import Mode, Quote, Times
+from bifrost_engine.domain.words import Mode, Times
 
 from .fills import CLIENT_ID, Agenda, BacktestBroker, FillModel
-from .legs import Entry, Held, LegsError, Straddle, choose, entry_s
+from .legs import Entry, LegsError, Straddle, choose, entry_s
 from .market import Burst, Market
+from .outcome import Bought, Outcome, Tick, bought_at, line_of
+from .shadows import Shadows
 from .tally import Tally
 
 ACCOUNT = "DU0000001"
@@ -46,47 +48,6 @@ ACCOUNT = "DU0000001"
 BEAT_S, MOST_BEATS = 1.0, 20
 _NUMBERS = 1_000_000
 _STARTING = (TradingState.BOOT, TradingState.SYNC, TradingState.IDLE, TradingState.ARMED)
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """What was decided on one burst of quotes."""
-
-    number: int
-    at_s: float
-    decision: str
-    """``hedge``, ``blocked`` or ``none``."""
-    side: str
-    quantity: int
-    block_reason: str
-    net_delta: float | None
-    spot: float | None
-
-
-@dataclass(slots=True)
-class Bought:
-    """A leg of the book as it was bought or sold at the start: dollars a share."""
-
-    held: Held
-    price: float
-    mid: float
-    shown: float
-    """Contracts shown at that price."""
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What a run came to."""
-
-    tally: Tally
-    state: State
-    legs: tuple[Bought, ...]
-    first_s: float
-    last_s: float
-    last_quotes: dict[ContractKey, Publication] = field(default_factory=dict)
-    """The last two-sided quotes of an open session, of the stock and the legs."""
-    ended: str = ""
-    """Why the run ended before its data; empty when it did not."""
 
 
 class _Clock:
@@ -142,8 +103,10 @@ class BacktestRun:
         The core; the live one.
     on_tick : callable, optional
         Hears each decision on a burst of quotes, in order.
-    tape : TapeWriter-like, optional
-        ``event(number, event)`` and ``step(number, step)``: what the core consumed and made of it.
+    policies : sequence of Policy, optional
+        Shadow hedgers: they see what the core sees and hedge books of their own.
+    make_tape : callable, optional
+        Begins a tape of what the core consumed and made of it (`app.ports.MakeTape`).
     """
 
     def __init__(
@@ -155,7 +118,8 @@ class BacktestRun:
         *,
         core: Callable[[State, Event, Rules], Step] = decide,
         on_tick: Callable[[Tick], None] | None = None,
-        make_tape: Callable[[Restored, Times, Callable[[], Rules]], Any] | None = None,
+        policies: Sequence[Policy] = (),
+        make_tape: MakeTape | None = None,
     ) -> None:
         self.rules = rules
         self.clock = _Clock()
@@ -166,8 +130,9 @@ class BacktestRun:
         self._model = model
         self._core = core
         self._on_tick = on_tick
+        self._shadows = Shadows(policies, model, rules.config)
         self._make_tape = make_tape
-        self._tape: Any = None
+        self._tape: Tape | None = None
         self._agenda = Agenda()
         self._broker = BacktestBroker(ACCOUNT, model, self._agenda, self.sink, lambda: self.clock.now_s)
         self._quotes: dict[ContractKey, Publication] = {}
@@ -263,7 +228,7 @@ class BacktestRun:
         self.tally.events = self._hedger.consumed
         if self._tape is not None:
             self._tape.close()
-        return Outcome(self.tally, state, self._legs, first_s, last_s, self._good, ended)
+        return Outcome(self.tally, state, self._legs, first_s, last_s, self._good, ended, self._shadows.rows())
 
     def _never_entered(self) -> str:
         rule = self._entry.legs
@@ -311,7 +276,7 @@ class BacktestRun:
             return ()
         chosen = choose(self._entry, self._quotes, (stock.bid + stock.ask) / 2, now_s, calendar)
         self._lines |= {leg.key for leg in chosen}
-        return tuple(_bought(leg, self._quotes[leg.key]) for leg in chosen)
+        return tuple(bought_at(leg, self._quotes[leg.key]) for leg in chosen)
 
     def _enter(self, legs: tuple[Bought, ...]) -> None:
         """The legs are in the account, and the operator says that they are to be hedged."""
@@ -328,7 +293,7 @@ class BacktestRun:
 
     def _core_hears(self, quotes: tuple[Publication, ...]) -> None:
         now_s = self.clock.now_s
-        lines = tuple(_line(quote, now_s) for quote in quotes)
+        lines = tuple(line_of(quote, now_s) for quote in quotes)
         self._asked = True
         self.sink(QuotesChanged(self.clock.now(), lines, now_s, now_s))
         self._hedger.drain()
@@ -346,9 +311,10 @@ class BacktestRun:
         if evaluation.outcome == "blocked":
             tally.blocked[evaluation.block_reason] += 1
         tally.equity(view.at.wall_s, day.daily_pnl_usd)
-        if view.spot is not None:
+        self._shadows.see(answer, [leg.held for leg in self._legs], {leg.held.key: leg.mid for leg in self._legs})
+        if view.spot is not None and view.session.in_session:
             tally.spot.add(view.at.wall_s, view.spot)
-        if view.net_delta_shares is not None:
+        if view.net_delta_shares is not None and view.session.in_session:
             tally.delta.add(view.at.wall_s, view.net_delta_shares)
         if self._on_tick is not None:
             hedged = evaluation.outcome == "hedge"
@@ -389,24 +355,3 @@ class BacktestRun:
             or state.recon.suspects_s is not None
             or state.trading in _STARTING
         )
-
-
-def _line(quote: Publication, now_s: float) -> Quote:
-    """What the gateway would show of a publication; a side without a quote is none."""
-    bid, ask = quote.bid > 0, quote.ask > 0
-    return Quote(
-        key=quote.key,
-        bid=quote.bid if bid else None,
-        ask=quote.ask if ask else None,
-        bid_size=quote.bid_size if bid else None,
-        ask_size=quote.ask_size if ask else None,
-        last=None,
-        arrived_wall_s=now_s,
-    )
-
-
-def _bought(leg: Held, quote: Publication) -> Bought:
-    """Bought at the ask or sold at the bid."""
-    buying = leg.quantity > 0
-    price, shown = (quote.ask, quote.ask_size) if buying else (quote.bid, quote.bid_size)
-    return Bought(leg, price, (quote.bid + quote.ask) / 2, shown)

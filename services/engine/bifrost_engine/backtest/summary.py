@@ -20,7 +20,7 @@ from bifrost_engine.domain.state import Rules
 from .fills import FillModel
 from .legs import Entry, Straddle
 from .market import Market
-from .run import Outcome
+from .outcome import Outcome
 from .tally import iso
 
 _RUNS = uuid.UUID("0d7a1c52-5a63-5c0e-9b8f-2f4c6a1f7d10")
@@ -104,6 +104,7 @@ def summary(outcome: Outcome, rules: Rules, market: Market, entry: Entry, model:
         "blocked": dict(sorted(tally.blocked.items(), key=lambda item: (-item[1], item[0]))),
         "operations": dict(sorted(tally.operations.items())),
         "alerts": dict(sorted(tally.alerts.items())),
+        "policies": outcome.policies,
         "bad_rows": {
             "count": market.bad.count,
             "by_reason": dict(sorted(market.bad.by_reason.items())),
