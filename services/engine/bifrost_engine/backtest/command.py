@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from bifrost.calendar import TradingCalendar
-from bifrost.cli import add_config_options, load_from_options
+from bifrost.cli import add_config_options, load_from_options, parse_overrides
 from bifrost.tape import TapeError as DataError
 
 from bifrost_engine.domain.state import Rules
 
 from .fills import FillModel
+from .grid import Grid, GridError, LocalWorkers, Task, bar, parameter_sets
 from .legs import Entry, LegsError, Straddle, read_legs
 from .tape import TapeError, TapeWriter
 
@@ -38,6 +39,8 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--database", action="store_true", help="also into backtest_runs and backtest_ticks")
     parser.add_argument("--tape", type=Path, help="write what the core consumed and decided to this tape")
     parser.add_argument("--json", action="store_true", help="print the whole summary as JSON")
+    parser.add_argument("--grid", type=Path, help="YAML file key: [values]: every combination; goes on where it stood")
+    parser.add_argument("--workers", type=int, default=0, help="processes of a grid (one for each core)")
     add_config_options(parser)
     parser.set_defaults(run=run_backtest)
 
@@ -87,8 +90,10 @@ def run_backtest(args: argparse.Namespace) -> int:
     if not args.latency_ms >= 0:
         return _failed("backtest", f"--latency-ms {args.latency_ms:g}: a latency is not below 0")
     try:
+        if args.grid is not None:
+            return _run_grid(args, rules)
         summary, folder = _run(args, rules)
-    except (DataError, LegsError, TapeError, DatabaseError, OSError) as error:
+    except (DataError, LegsError, TapeError, GridError, DatabaseError, OSError) as error:
         return _failed("backtest", str(error))
     if args.json:
         sys.stdout.write(json.dumps(summary, indent=2) + "\n")
@@ -124,6 +129,45 @@ def _run(args: argparse.Namespace, rules: Rules) -> tuple[dict[str, Any], Path]:
         stored = store_backtest(rules.config, answer, folder / "ticks.parquet")
         sys.stderr.write(f"database: run {answer['run_id']} {'stored' if stored else 'was stored before'}\n")
     return answer, folder
+
+
+def _run_grid(args: argparse.Namespace, rules: Rules) -> int:
+    """Every set of the grid that has no result yet, then the table of all of them."""
+    from .market import market_of
+
+    if args.workers < 0 or args.database or args.tape is not None:
+        raise GridError(
+            "a grid takes --workers 1 or more, and neither --database nor --tape: run the set you want alone"
+        )
+    config = args.config.absolute() if args.config is not None else None
+    scenario = args.scenario.absolute() if args.scenario is not None else None
+    overrides = tuple(parse_overrides(args.overrides).items())
+    entry, model = entry_of(args, rules), FillModel(latency_s=args.latency_ms / 1000.0)
+    tasks = [
+        Task(number, parameters, config, scenario, overrides, args.data.absolute(), args.first, args.last, entry, model)
+        for number, parameters in enumerate(parameter_sets(args.grid), start=1)
+    ]
+    hashes: dict[str, str] = {}
+
+    def data_hash(task: Task) -> str:
+        symbol = task.rules().config.symbol
+        if symbol not in hashes:
+            hashes[symbol] = market_of(task.data, symbol, task.first, task.last).data_hash()
+        return hashes[symbol]
+
+    grid = Grid(args.out or Path("backtests") / args.grid.stem, tasks, data_hash)
+    grid.check()
+    grid.run(LocalWorkers(args.workers), _show_progress)
+    table = grid.table()
+    (grid.folder / "table.csv").write_text(table, encoding="utf-8")
+    sys.stdout.write(table if args.json else f"{len(tasks)} parameter sets: {grid.folder / 'table.csv'}\n")
+    return 0
+
+
+def _show_progress(done: int, count: int, left_s: float | None) -> None:
+    start, end = ("\r", "" if done < count else "\n") if sys.stderr.isatty() else ("", "\n")
+    sys.stderr.write(f"{start}{bar(done, count, left_s)}{end}")
+    sys.stderr.flush()
 
 
 def run_replay(args: argparse.Namespace) -> int:
