@@ -52,6 +52,32 @@ def frames(req_ids: Sequence[int], publication: list[list[Tick]], version: int) 
             yield encode_frame(RESPONSE_BY_NAME[name].encode(values, version))
 
 
+def plainly(req_ids: Sequence[int], publication: list[list[Tick]]) -> Iterator[bytes]:
+    """The same frames as somebody would write them by hand, at the moment when they are due."""
+    for req_id, ticks in zip(req_ids, publication, strict=True):
+        for tick in ticks:
+            payload = _plain(req_id, tick).encode("ascii")
+            yield len(payload).to_bytes(4, "big") + payload
+
+
+def _plain(req_id: int, tick: Tick) -> str:
+    match tick:
+        case PriceTick():
+            return f"1\x006\0{req_id}\0{tick.tick_type:d}\0{_text(tick.price)}\0{_text(tick.size)}\0{tick.attributes}\0"
+        case SizeTick():
+            return f"2\x006\0{req_id}\0{tick.tick_type:d}\0{_text(tick.size)}\0"
+        case OptionTick():
+            numbers = (tick.iv_annual, tick.delta, tick.option_price, tick.pv_dividend)
+            greeks = (tick.gamma, tick.vega, tick.theta, tick.underlying_price)
+            texts = "\0".join(map(_text, (*numbers, *greeks)))
+            return f"21\0{req_id}\0{tick.tick_type:d}\0{tick.price_based:d}\0{texts}\0"
+    raise ValueError(f"the bench has no tick like {tick!r}")
+
+
+def _text(value: float) -> str:
+    return str(int(value)) if value.is_integer() else repr(value)
+
+
 def chunks(parts: Iterator[bytes]) -> list[bytes]:
     """The frames joined into writes that end at frame boundaries, as the gateway's sessions write."""
     found = [bytearray()]

@@ -1,8 +1,9 @@
 """The servers of the bench, each in a process of its own.
 
 ``gateway``: the simulator's world and gateway; the script goes in where the feed's ticks go in, at the dispatcher.
-``bare``: an asyncio server that answers the handshake and writes frames made before, in the same chunks
-(``chunked``) or with one write a tick (``single``). Both speak JSON lines on stdout: the port, then the figures.
+``bare``: an asyncio server that answers the handshake and writes the same frames: made when they are due (``plain``),
+or made before, in the same chunks (``chunked``) or with one write a tick (``single``). All speak JSON lines on stdout:
+the port, then the figures.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from bifrost_simulator.wire.gateway import Gateway
 from bifrost_simulator.wire.messages import REQUEST_BY_NUMBER, RESPONSE_BY_NAME
 from bifrost_simulator.wire.session import SessionLimits
 
-from bench._tick_script import END_MARK, START_MARK, chunks, frames, mark, script
+from bench._tick_script import END_MARK, START_MARK, chunks, frames, mark, plainly, script
 
 VERSION = 176
 HIGH_WATER, LOW_WATER = 512 << 10, 128 << 10
@@ -178,14 +179,14 @@ async def bare(given: argparse.Namespace) -> None:
     while len(asked) < given.contracts * given.clients:
         await asyncio.sleep(0.01)
     req_ids = asked[: given.contracts]
-    single = given.server == "single"
-    made = [frames(req_ids, publication, VERSION) for publication in script(given.contracts, given.rounds)]
-    writes = [list(one) if single else chunks(one) for one in made]
+    publications = script(given.contracts, given.rounds)
+    writes = _made_before(given.server, req_ids, publications)
     transports = [one.transport for one in everyone]
 
     def publish(number: int) -> None:
+        due = writes[number] if writes else chunks(plainly(req_ids, publications[number]))
         for transport in transports:
-            for data in writes[number]:
+            for data in due:
                 transport.write(data)
 
     for transport in transports:
@@ -198,9 +199,19 @@ async def bare(given: argparse.Namespace) -> None:
     server.close()
 
 
+def _made_before(server: str, req_ids: list[int], publications: list[list[list[Any]]]) -> list[list[bytes]]:
+    """The writes of each round; none for the server that makes its frames when they are due."""
+    if server == "plain":
+        return []
+    made = [list(frames(req_ids, publication, VERSION)) for publication in publications]
+    if made[0] != list(plainly(req_ids, publications[0])):
+        raise SystemExit("bench: the servers do not send the same frames")
+    return made if server == "single" else [chunks(iter(one)) for one in made]
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("server", choices=("gateway", "chunked", "single"))
+    parser.add_argument("server", choices=("gateway", "chunked", "plain", "single"))
     parser.add_argument("--clients", type=int, default=1)
     parser.add_argument("--contracts", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=100)

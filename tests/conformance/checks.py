@@ -24,6 +24,7 @@ CHECKS: tuple[Callable[[Story], None], ...] = (
     reading.details_of_options,
     reading.matching_symbols,
     reading.market_rules,
+    reading.services_that_are_not_there,
     reading.account_values,
     reading.account_values_multi,
     reading.account_summary,

@@ -93,6 +93,12 @@ def market_rules(story: Story) -> None:
     expect([(round(low, 4), round(step, 4)) for low, step in steps] == [(0, 0.01), (3, 0.05)], f"the rule is {steps}")
 
 
+def services_that_are_not_there(story: Story) -> None:
+    """Requests without an id are answered as empty: whoever waits for them would wait for ever."""
+    expect(story.client.news_providers() == [], "there are providers of news")
+    expect("ScanParameterResponse" in story.client.scanner_parameters(), "no XML")
+
+
 def account_values(story: Story) -> None:
     values = story.client.account_values(story.account)
     expect(float(values["NetLiquidation"]) > 0 and float(values["BuyingPower"]) > 0, f"values are {sorted(values)}")

@@ -151,6 +151,12 @@ class IbClient(FineIbRequests):
         found = self._run(self.ib.reqMatchingSymbolsAsync(pattern))
         return [{**contract_fields(one.contract), "derivatives": list(one.derivativeSecTypes)} for one in found]
 
+    def news_providers(self) -> list[str]:
+        return [one.code for one in self._run(self.ib.reqNewsProvidersAsync())]
+
+    def scanner_parameters(self) -> str:
+        return str(self._run(self.ib.reqScannerParametersAsync()))
+
     def market_rule(self, rule_id: int) -> list[tuple[float, float]]:
         steps = self._run(self.ib.reqMarketRuleAsync(rule_id))
         return [(step.lowEdge, step.increment) for step in steps]

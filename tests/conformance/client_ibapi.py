@@ -136,6 +136,12 @@ class IbapiClient(FineIbapiRequests):
         found = self._ask(lambda: self._api.reqMatchingSymbols(request, pattern), request, "symbols")
         return [{**contract_fields(one.contract), "derivatives": list(one.derivativeSecTypes)} for one in found]
 
+    def news_providers(self) -> list[str]:
+        return [one.code for one in self._one(self._api.reqNewsProviders, "newsProviders", "the providers of news")]
+
+    def scanner_parameters(self) -> str:
+        return str(self._one(self._api.reqScannerParameters, "scannerParameters", "the scanner's parameters"))
+
     def market_rule(self, rule_id: int) -> list[tuple[float, float]]:
         steps = self._one(lambda: self._api.reqMarketRule(rule_id), ("marketRule", rule_id), "the market rule")
         return [(step.lowEdge, step.increment) for step in steps]

@@ -56,6 +56,12 @@ class Callbacks(FineCallbacks, EWrapper):
     def marketRule(self, marketRuleId: int, priceIncrements: list[Any]) -> None:
         self.rows["marketRule", marketRuleId].append(priceIncrements)
 
+    def newsProviders(self, newsProviders: list[Any]) -> None:
+        self.rows["newsProviders"].append(newsProviders)
+
+    def scannerParameters(self, xml: str) -> None:
+        self.rows["scannerParameters"].append(xml)
+
     def symbolSamples(self, reqId: int, contractDescriptions: list[Any]) -> None:
         self.rows[reqId] += contractDescriptions
         self.ended.add(reqId)

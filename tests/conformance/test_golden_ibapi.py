@@ -99,7 +99,7 @@ def test_every_message_has_a_frame() -> None:
     assert set(FRAMES) == {spec.name for spec in RESPONSES}
 
 
-DIFFERENT = {"tickPrice", "execDetails", "securityDefinitionOptionParameter", "marketRule"}
+DIFFERENT = {"tickPrice", "execDetails", "securityDefinitionOptionParameter", "marketRule", "newsProviders"}
 DIFFERENT |= {name for name, *_ in FINE_SAMPLES}
 SAME = [(name, callback, args) for name, _, callback, args in SAMPLES if name not in DIFFERENT]
 
@@ -150,6 +150,10 @@ def test_the_underlying_of_a_chain_is_a_number(heard: dict[str, Calls]) -> None:
 def test_a_market_rule(heard: dict[str, Calls]) -> None:
     steps = [{"increment": 0.01}, {"lowEdge": 3.0, "increment": 0.05}]
     assert heard["marketRule"] == [("marketRule", [26, steps])]
+
+
+def test_news_providers(heard: dict[str, Calls]) -> None:
+    assert heard["newsProviders"] == [("newsProviders", [[{"code": "BRFG", "name": "Briefing.com"}]])]
 
 
 def test_an_execution(heard: dict[str, Calls]) -> None:

@@ -41,16 +41,18 @@ def test_a_known_request_that_is_not_simulated_is_answered() -> None:
             client = await RawClient.connect(gateway.port)
             client.fields("22", "77", "10", "STK")
             client.fields("52", "2", "78", "NVDA")
-            client.fields("85")
+            client.fields("80")
+            client.fields("104", "0")
             answers = []
-            while len(answers) < 3:
+            while len(answers) < 4:
                 values = await client.expect("error")
                 if values["code"] == 10089:
                     answers.append((values["reqId"], values["text"].split(": ")[1]))
             assert answers == [
                 (77, "reqScannerSubscription is not simulated."),
                 (78, "reqFundamentalData is not simulated."),
-                (-1, "reqNewsProviders is not simulated."),
+                (-1, "reqFamilyCodes is not simulated."),
+                (0, "reqUserInfo is not simulated."),
             ]
             await client.close()
 

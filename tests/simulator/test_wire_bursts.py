@@ -51,7 +51,7 @@ def test_remembered_numbers_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(bursts, "MEMO_NUMBERS", 10)
     for number in range(1000):
         encode_burst([GenericTick(TickType.HALTED, number / 7), GenericTick(TickType.HALTED, math.nan)], True)
-    assert len(bursts._memo) <= 10
+    assert len(bursts._texts) <= 10
 
 
 def test_a_tick_that_cannot_be_written_costs_no_other(caplog: pytest.LogCaptureFixture) -> None:
@@ -75,8 +75,8 @@ def test_a_burst_reads_from_the_journal_like_single_messages() -> None:
     journal.record(Direction.FROM_CLIENT, 1, "reqMktData", {"reqId": 5})
     sent = [PriceTick(TickType.BID, math.nan, 100), SizeTick(TickType.VOLUME, 7.0)]
     burst = encode_burst(sent, True)
-    journal.record_burst(1, burst.names, lambda: burst.fields(5))
-    journal.record_burst(2, burst.names[:1], lambda: [{"reqId": 9}])
+    journal.record_burst(1, 5, burst)
+    journal.record_burst(2, 9, encode_burst(sent[:1], True))
     journal.record(Direction.TO_CLIENT, 1, "openOrderEnd", {})
     assert [entry.seq for entry in journal.entries(ticks=True)] == [1, 2, 3, 4, 5]
     first, second = journal.entries(client_id=1, message="tickPrice,tickSize")
@@ -89,7 +89,8 @@ def test_a_burst_reads_from_the_journal_like_single_messages() -> None:
 
 def test_the_ring_of_ticks_is_bounded_by_ticks_not_by_bursts() -> None:
     journal = MessageJournal(None, Clock(), Clock())
+    hundred = encode_burst([SizeTick(TickType.VOLUME, 1.0)] * 100, True)
     for _ in range(TICK_RING // 100 + 50):
-        journal.record_burst(1, ["tickSize"] * 100, lambda: [{}] * 100)
+        journal.record_burst(1, 1, hundred)
     kept = journal.entries(limit=10 * TICK_RING, ticks=True)
     assert len(kept) == TICK_RING and kept[-1].seq == journal.seq

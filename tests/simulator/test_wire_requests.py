@@ -161,6 +161,8 @@ CALLS: list[tuple[str, tuple[Any, ...], str, dict[str, Any]]] = [
         {"reqId": 7, "account": "DU1", "modelCode": "M", "conId": 5},
     ),
     ("cancelPnLSingle", (7,), "cancelPnLSingle", {"reqId": 7}),
+    ("reqNewsProviders", (), "reqNewsProviders", {}),
+    ("reqScannerParameters", (), "reqScannerParameters", {}),
     ("reqCompletedOrders", (True,), "reqCompletedOrders", {"apiOnly": True}),
     (
         "reqMktDepth",

@@ -88,6 +88,18 @@ def test_volatility_of_the_past_and_of_options_as_bars(stage: Stage) -> None:
     assert len(implied) == 10 and all(0.2 < bar.low <= bar.close <= bar.high < 0.6 for bar in implied)
 
 
+def test_nothing_is_older_than_the_head_timestamp_says(stage: Stage) -> None:
+    head = stage.world.head_timestamp(STOCK, "TRADES", True)
+    bars = stage.bars(asked("10 Y", "1 month"), limit_s=120).bars
+    assert day_of(bars[0]) == head.date() and len(bars) == 13
+
+
+def test_a_month_once_drawn_is_there_in_every_kind(stage: Stage) -> None:
+    stage.bars(asked("2 M"))
+    for kind in ("MIDPOINT", "BID_ASK", "OPTION_IMPLIED_VOLATILITY"):
+        assert stage.world.historical_bars(CLIENT, 6, asked("2 M", what=kind)) is not None
+
+
 def test_a_long_request_that_is_kept_goes_on_from_its_last_bar(stage: Stage) -> None:
     series = stage.bars(asked("2 M", keep_up_to_date=True))
     stage.heard.clear()

@@ -157,6 +157,13 @@ SAMPLES: list[tuple[str, dict[str, Any], str, tuple[Any, ...]]] = [
         (7, BAR_OBJECT),
     ),
     (
+        "newsProviders",
+        {"newsProviders": [{"code": "BRFG", "name": "Briefing.com"}]},
+        "newsProviders",
+        ([ib_insync.NewsProvider("BRFG", "Briefing.com")],),
+    ),
+    ("scannerParameters", {"xml": "<a/>"}, "scannerParameters", ("<a/>",)),
+    (
         "marketRule",
         {
             "marketRuleId": 26,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -41,6 +41,7 @@ from bifrost_simulator.api import (
     TickType,
     WorldListener,
 )
+from bifrost_simulator.api.base import JournalledBurst
 from bifrost_simulator.api.fine import (
     DepthExchange,
     DepthOperation,
@@ -89,10 +90,8 @@ class RecordingJournal:
     def record(self, direction: Direction, client_id: int | None, message: str, fields: Mapping[str, object]) -> None:
         self.lines.append((direction.value, client_id, message, dict(fields)))
 
-    def record_burst(
-        self, client_id: int | None, messages: Sequence[str], fields: Callable[[], Iterable[Mapping[str, object]]]
-    ) -> None:
-        for message, values in zip(messages, fields(), strict=True):
+    def record_burst(self, client_id: int | None, req_id: int, burst: JournalledBurst) -> None:
+        for message, values in zip(burst.names, burst.fields(req_id), strict=True):
             self.record(Direction.TO_CLIENT, client_id, message, values)
 
     def of(self, message: str) -> list[dict[str, Any]]:

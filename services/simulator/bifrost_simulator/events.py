@@ -99,8 +99,11 @@ class Dispatcher:
     # -- market data: lost while cut
 
     def ticks(self, client_id: int, req_id: int, ticks: Sequence[Tick]) -> None:
-        if ticks:
-            self._unless_cut(lambda to: to.on_ticks(client_id, req_id, ticks))
+        # Written out and not handed on as a call: thousands a second pass here.
+        if ticks and not self.cut:
+            self._dirty = True
+            for listener in self._listeners:
+                listener.on_ticks(client_id, req_id, ticks)
 
     def tick_req_params(self, client_id: int, req_id: int, params: TickReqParams) -> None:
         self._unless_cut(lambda to: to.on_tick_req_params(client_id, req_id, params))

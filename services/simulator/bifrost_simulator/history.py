@@ -147,7 +147,7 @@ class History:
         what = _checked(name, key, request)
         bar_s = BAR_SIZES.get(name, 86400.0)
         end_s = min(now_s, parse_end(request.end)) if request.end else now_s
-        start_s = self._start(request.duration, end_s)
+        start_s = max(self._start(request.duration, end_s), self.head_s(now_s))
         if (end_s - start_s) / bar_s > MAX_BARS:
             raise BrokerError(NO_DATA, "Historical Market Data Service error message:Time length exceed max.")
         self.pacing.check(client_id, key, request, bar_s, self._wall_s)

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from heapq import merge
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from bifrost_simulator.api import Direction
+from bifrost_simulator.api.base import JournalledBurst
 
 log = logging.getLogger(__name__)
 
@@ -65,24 +66,23 @@ class Entry:
         }
 
 
-@dataclass(slots=True)  # not frozen: made thousands of times a second, and freezing triples what that costs
-class Burst:
+class Burst(NamedTuple):
     """Ticks of one moment to one client, spelled out only when read: nobody reads most of them."""
 
     first_seq: int
     wall_s: float
     market_s: float
     client_id: int | None
-    messages: Sequence[str]
-    fields: Callable[[], Iterable[Mapping[str, object]]]
+    req_id: int
+    sent: JournalledBurst
 
     @property
     def last_seq(self) -> int:
-        return self.first_seq + len(self.messages) - 1
+        return self.first_seq + len(self.sent.names) - 1
 
     def entries(self) -> Iterator[Entry]:
         """Each message as `record` would have kept it."""
-        for number, (message, fields) in enumerate(zip(self.messages, self.fields(), strict=True)):
+        for number, (message, fields) in enumerate(zip(self.sent.names, self.sent.fields(self.req_id), strict=True)):
             yield Entry(
                 self.first_seq + number,
                 self.wall_s,
@@ -126,7 +126,7 @@ class MessageJournal:
         self._written = 0
         self.seq = 0
         self._counts: Counter[tuple[str, str]] = Counter()
-        self._bursts: Counter[tuple[str, ...]] = Counter()
+        self._bursts: dict[Sequence[str], int] = {}
         if file is not None:
             self._read_back(file)
             self._open(file)
@@ -138,32 +138,35 @@ class MessageJournal:
         self._counts[direction.value, message] += 1
         is_tick = message in TICK_MESSAGES
         if is_tick:
-            self._keep_ticks(entry, 1)
+            self._ticks.append(entry)
+            self._tick_count += 1
+            self._drop_oldest()
         else:
             self._ring.append(entry)
         if self._stream is not None and (not is_tick or self._ticks_to_file):
             self._write(entry)
 
-    def record_burst(
-        self, client_id: int | None, messages: Sequence[str], fields: Callable[[], Iterable[Mapping[str, object]]]
-    ) -> None:
+    def record_burst(self, client_id: int | None, req_id: int, burst: JournalledBurst) -> None:
         """Keep ticks sent to a client at one moment; called by the wire, thousands of times a second."""
-        if not messages:
+        names = burst.names
+        count = len(names)
+        if not count:
             return
-        burst = Burst(self.seq + 1, self._wall_s(), self._market_s(), client_id, messages, fields)
-        self.seq += len(messages)
-        self._bursts[tuple(messages)] += 1
-        self._keep_ticks(burst, len(messages))
-        if self._stream is not None and self._ticks_to_file:
-            for entry in burst.entries():
-                self._write(entry)
-
-    def _keep_ticks(self, kept: Entry | Burst, count: int) -> None:
+        kept = Burst(self.seq + 1, self._wall_s(), self._market_s(), client_id, req_id, burst)
+        self.seq += count
+        self._bursts[names] = self._bursts.get(names, 0) + 1
         self._ticks.append(kept)
         self._tick_count += count
+        if self._tick_count > TICK_RING:
+            self._drop_oldest()
+        if self._stream is not None and self._ticks_to_file:
+            for entry in kept.entries():
+                self._write(entry)
+
+    def _drop_oldest(self) -> None:
         while self._tick_count > TICK_RING:
             oldest = self._ticks.popleft()
-            self._tick_count -= len(oldest.messages) if isinstance(oldest, Burst) else 1
+            self._tick_count -= len(oldest.sent.names) if isinstance(oldest, Burst) else 1
 
     @property
     def counts(self) -> dict[tuple[str, str], int]:

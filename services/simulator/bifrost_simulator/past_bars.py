@@ -25,6 +25,7 @@ VOLATILITY_DAYS, TRADING_DAYS = 30, 252
 _POINTS_A_SECOND, _POINTS_A_TREE = 2.0, 350.0
 _DAYS_KEPT = 20_000
 BID_ASK, HISTORICAL_VOLATILITY = "BID_ASK", "HISTORICAL_VOLATILITY"
+DAILY_KINDS = ("TRADES", "MIDPOINT", "BID", "ASK", BID_ASK, "OPTION_IMPLIED_VOLATILITY")
 DayBars = dict[tuple[ContractKey, str, date], list[RawBar]]
 
 
@@ -106,12 +107,21 @@ class PastBars:
         part = bars_between(self._market, self._key, window.start_s, window.end_s, self._bar_s, self._source)
         self._found.append(part)
         if whole and window.start_s <= window.session.open_s:
-            if len(self._days) >= _DAYS_KEPT:
-                self._days.clear()
-            self._days[name] = part
+            self._remember(window, part)
         session_s = window.session.close_s - window.session.open_s
         trees = 4.0 * (window.end_s - window.start_s) / self._bar_s if self._key.is_option else 0.0
         return _POINTS_A_SECOND * session_s + _POINTS_A_TREE * trees
+
+    def _remember(self, window: _Window, part: list[RawBar]) -> None:
+        """Keep the bar of a day; of the stock also the other kinds, while its tape is at hand: it costs most."""
+        if len(self._days) >= _DAYS_KEPT:
+            self._days.clear()
+        day = window.session.day
+        self._days[self._key, self._source, day] = part
+        for what in () if self._key.is_option else DAILY_KINDS:
+            if (self._key, what, day) not in self._days:
+                bars = bars_between(self._market, self._key, window.start_s, window.end_s, DAY_S, what)
+                self._days[self._key, what, day] = bars
 
 
 def _windows(hours: Hours, start_s: float, end_s: float, bar_s: float) -> list[_Window]:

@@ -7,7 +7,13 @@ from bifrost_simulator.market.base import EMPTY_QUOTE, Quote
 from bifrost_simulator.market.greeks import ModelValues
 
 SHORTABLE_GENERIC, MARK_GENERIC, RT_VOLUME_GENERIC = 236, 221, 233
-KNOWN_GENERICS = frozenset({100, 101, 104, 106, 165, 221, 225, 232, 233, 236, 258, 292, 293, 294, 295, 318, 375, 411})
+KNOWN_GENERICS = frozenset(
+    {
+        *(100, 101, 104, 105, 106, 162, 165, 221, 225, 232, 233, 236, 256, 258, 291, 292, 293, 294, 295, 318, 375, 411),
+        *(456, 460, 499, 506, 511, 512, 576, 577, 578, 586, 587, 588, 595, 614, 619, 623),
+    }
+)
+"""Generic ticks that IB documents; most of them are taken and bring nothing here."""
 _SHORTABLE_EASY = 3.0  # above 2.5: at least 1000 shares to borrow
 SHORTABLE_SHARES = 5_000_000.0
 _CAN_AUTO_EXECUTE = 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Protocol
 
@@ -24,6 +24,19 @@ class Direction(StrEnum):
     TO_CLIENT = "out"
 
 
+class JournalledBurst(Protocol):
+    """Messages that went out together, spelled out only when read."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Protocol names, in the order of the wire."""
+        ...
+
+    def fields(self, req_id: int) -> Iterable[Mapping[str, object]]:
+        """Decoded fields of each message, as sent under a request id."""
+        ...
+
+
 class Journal(Protocol):
     """Where the wire writes every message it decodes or sends; read back by ``GET /journal``."""
 
@@ -31,8 +44,6 @@ class Journal(Protocol):
         """Keep one message. ``message`` is its protocol name (``placeOrder``), ``fields`` its decoded fields."""
         ...
 
-    def record_burst(
-        self, client_id: int | None, messages: Sequence[str], fields: Callable[[], Iterable[Mapping[str, object]]]
-    ) -> None:
-        """Keep market data sent to a client at one moment; ``fields`` is called only when somebody reads it."""
+    def record_burst(self, client_id: int | None, req_id: int, burst: JournalledBurst) -> None:
+        """Keep market data sent to a client at one moment; its fields are asked for only when somebody reads it."""
         ...

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
 import socket
 from collections import deque
@@ -100,6 +99,7 @@ class Session(asyncio.Protocol):
 
     def __init__(self, owner: SessionOwner) -> None:
         self._owner = owner
+        self._journal = owner.journal
         self._limits = owner.limits
         self._frames = FrameReader()
         self._pacer = Pacer(self._limits.messages_per_second)
@@ -310,7 +310,7 @@ class Session(asyncio.Protocol):
         data = burst.data(req_id)
         for part in (data,) if len(data) <= CHUNK_BYTES else burst.frames(req_id):
             self._queue_frame(part)
-        self._owner.journal.record_burst(self.client_id, burst.names, functools.partial(burst.fields, req_id))
+        self._journal.record_burst(self.client_id, req_id, burst)
 
     def send_error(self, req_id: int, error: BrokerError) -> None:
         """Queue message 4."""

@@ -20,7 +20,6 @@ _REQUESTS: dict[int, tuple[str, int | None]] = {
     19: ("replaceFA", None),
     21: ("exerciseOptions", 1),
     22: ("reqScannerSubscription", 0),
-    24: ("reqScannerParameters", None),
     52: ("reqFundamentalData", 1),
     67: ("queryDisplayGroups", 1),
     68: ("subscribeToGroupEvents", 1),
@@ -28,7 +27,6 @@ _REQUESTS: dict[int, tuple[str, int | None]] = {
     80: ("reqFamilyCodes", None),
     83: ("reqSmartComponents", 0),
     84: ("reqNewsArticle", 0),
-    85: ("reqNewsProviders", None),
     86: ("reqHistoricalNews", 0),
     88: ("reqHistogramData", 0),
     100: ("reqWshMetaData", 0),
@@ -46,7 +44,8 @@ def unsupported_answer(number: str, fields: Sequence[str]) -> tuple[int, BrokerE
     req_id = -1
     if place is not None and place < len(fields):
         try:
-            req_id = parse_int(fields[place], "reqId") or -1
+            number_given = parse_int(fields[place], "reqId")
+            req_id = -1 if number_given is None else number_given  # 0 is an id: ib_insync asks for the user with it
         except FieldError:
             req_id = -1
     return req_id, BrokerError(NOT_SUPPORTED, f"Requested service is not available: {name} is not simulated.")

@@ -12,6 +12,7 @@ from bifrost_simulator.wire.handlers.contracts import CONTRACT_HANDLERS
 from bifrost_simulator.wire.handlers.fine import FINE_HANDLERS
 from bifrost_simulator.wire.handlers.market import MARKET_HANDLERS
 from bifrost_simulator.wire.handlers.orders import ORDER_HANDLERS
+from bifrost_simulator.wire.handlers.services import SERVICE_HANDLERS
 
 HANDLERS: dict[str, Handler] = {
     **ACCOUNT_HANDLERS,
@@ -19,6 +20,7 @@ HANDLERS: dict[str, Handler] = {
     **MARKET_HANDLERS,
     **FINE_HANDLERS,
     **ORDER_HANDLERS,
+    **SERVICE_HANDLERS,
 }
 
 __all__ = ["HANDLERS", "Call", "Handler"]

@@ -87,6 +87,7 @@ REQUESTS: tuple[MessageSpec, ...] = (
         Field("keepUpToDate", Kind.BOOL),
         Field("chartOptions", Kind.TAGS),
     ),
+    MessageSpec(24, "reqScannerParameters", version(1)),
     MessageSpec(25, "cancelHistoricalData", version(1), REQ_ID),
     MessageSpec(49, "reqCurrentTime", version(1)),
     MessageSpec(
@@ -146,6 +147,7 @@ REQUESTS: tuple[MessageSpec, ...] = (
         Field("underlyingConId", Kind.INT, 0),
     ),
     MessageSpec(81, "reqMatchingSymbols", REQ_ID, Field("pattern")),
+    MessageSpec(85, "reqNewsProviders"),
     MessageSpec(87, "reqHeadTimestamp", REQ_ID, *C12, _EXPIRED, _USE_RTH, _WHAT, Field("formatDate", Kind.INT, 1)),
     MessageSpec(90, "cancelHeadTimestamp", REQ_ID),
     MessageSpec(91, "reqMarketRule", Field("marketRuleId", Kind.ID)),

@@ -176,6 +176,7 @@ RESPONSES: tuple[MessageSpec, ...] = (
     ),
     MessageSpec(15, "managedAccounts", version(1), Field("accounts")),
     MessageSpec(17, "historicalData", REQ_ID, Field("start"), Field("end"), Counted("bars", _BAR)),
+    MessageSpec(19, "scannerParameters", version(1), Field("xml")),
     MessageSpec(
         21,
         "tickOptionComputation",
@@ -286,6 +287,7 @@ RESPONSES: tuple[MessageSpec, ...] = (
         _number("wap"),
         Field("volume", Kind.SIZE, 0),
     ),
+    MessageSpec(85, "newsProviders", Counted("newsProviders", (Field("code"), Field("name")))),
     MessageSpec(
         93,
         "marketRule",
