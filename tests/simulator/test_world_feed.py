@@ -47,6 +47,24 @@ def test_shortability_is_sent_to_those_who_asked(stage: Stage) -> None:
     assert TickType.SHORTABLE not in {tick.tick_type for tick in stage.heard.ticks_of(7)}
 
 
+def test_volatilities_and_open_interest_are_sent_to_those_who_asked(stage: Stage) -> None:
+    stage.world.subscribe(CLIENT, 7, STOCK, (104, 106))
+    stage.world.subscribe(CLIENT, 8, CALL, (101,))
+    stage.world.subscribe(CLIENT, 9, STOCK, (101, 456))
+    figures = {tick.tick_type: tick for tick in stage.heard.ticks_of(7)}
+    assert figures[TickType.HISTORICAL_VOLATILITY].value == 0.35  # type: ignore[union-attr]
+    assert abs(figures[TickType.IMPLIED_VOLATILITY].value - 0.35) < 0.05  # type: ignore[union-attr]
+    interest = {tick.tick_type: tick for tick in stage.heard.ticks_of(8)}
+    assert interest[TickType.CALL_OPEN_INTEREST].size >= 100  # type: ignore[union-attr]
+    assert interest[TickType.PUT_OPEN_INTEREST].size == 0  # type: ignore[union-attr]
+    extra = {TickType.HISTORICAL_VOLATILITY, TickType.CALL_OPEN_INTEREST}
+    assert extra.isdisjoint(tick.tick_type for tick in stage.heard.ticks_of(9))
+    stage.heard.clear()
+    stage.live(3.0)
+    again = [tick.tick_type for tick in stage.heard.ticks_of(7) + stage.heard.ticks_of(8)]
+    assert extra.isdisjoint(again), "what did not change is not sent again"
+
+
 def test_an_option_comes_with_computations_that_fit_each_other(stage: Stage) -> None:
     stage.world.subscribe(CLIENT, 7, CALL)
     stage.live(2.0)

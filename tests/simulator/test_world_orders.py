@@ -126,6 +126,7 @@ def test_global_cancel_ends_everybodys_orders(stage: Stage) -> None:
         ({"contract": replace(STOCK, symbol="NOPE")}, 200),
         ({"contract": ContractQuery(symbol="NVDA", sec_type="OPT")}, 200),
         ({"contract": CALL, "quantity": 1.5}, 201),
+        ({"quantity": 1.5}, 10243),
     ],
 )
 def test_what_is_refused(stage: Stage, changes: dict[str, object], code: int) -> None:

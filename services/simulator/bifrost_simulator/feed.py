@@ -10,9 +10,16 @@ from bifrost_simulator.api import BrokerError, Contract, MarketDataType, Tick, T
 from bifrost_simulator.board import QuoteBoard
 from bifrost_simulator.broker.combos import BAG
 from bifrost_simulator.events import Dispatcher
-from bifrost_simulator.market.base import Market, Quote
+from bifrost_simulator.market.base import Market, Quote, Statistics
 from bifrost_simulator.market.greeks import ModelValues, OptionModel
-from bifrost_simulator.ticks import KNOWN_GENERICS, heartbeat_ticks, model_ticks, quote_ticks
+from bifrost_simulator.ticks import (
+    KNOWN_GENERICS,
+    STATISTICS_GENERICS,
+    heartbeat_ticks,
+    model_ticks,
+    quote_ticks,
+    statistics_ticks,
+)
 from bifrost_simulator.universe import Universe
 
 STOCK_EVERY_WALL_S = 0.2
@@ -37,6 +44,7 @@ class Line:
     snapshot_ends_wall_s: float | None = None
     sent: Quote | None = None
     sent_model: ModelValues | None = None
+    sent_statistics: Statistics | None = None
     sent_wall_s: float = 0.0
 
     @property
@@ -182,7 +190,12 @@ class Feed:
             return
         if self.hooks is not None:
             quote = self.hooks.shown(line.contract, quote)
-        ticks = self._disturbed(line, quote_ticks(line.sent, quote, line.generics))
+        found = quote_ticks(line.sent, quote, line.generics)
+        if line.generics & STATISTICS_GENERICS and line.contract.sec_type != BAG:
+            statistics = self._market.statistics(self._universe.key(line.contract.con_id))
+            found += statistics_ticks(line.sent_statistics, statistics, line.generics)
+            line.sent_statistics = statistics
+        ticks = self._disturbed(line, found)
         if ticks:
             line.sent, line.sent_wall_s = quote, self._wall_s
             self._out.ticks(line.client_id, line.req_id, ticks)

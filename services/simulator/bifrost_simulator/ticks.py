@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from bifrost_simulator.api import GenericTick, OptionTick, PriceTick, SizeTick, StringTick, Tick, TickType
-from bifrost_simulator.market.base import EMPTY_QUOTE, Quote
+from bifrost_simulator.market.base import EMPTY_QUOTE, Quote, Statistics
 from bifrost_simulator.market.greeks import ModelValues
 
+OPEN_INTEREST_GENERIC, HISTORICAL_VOLATILITY_GENERIC, IMPLIED_VOLATILITY_GENERIC = 101, 104, 106
+STATISTICS_GENERICS = frozenset({OPEN_INTEREST_GENERIC, HISTORICAL_VOLATILITY_GENERIC, IMPLIED_VOLATILITY_GENERIC})
 SHORTABLE_GENERIC, MARK_GENERIC, RT_VOLUME_GENERIC = 236, 221, 233
 KNOWN_GENERICS = frozenset(
     {
@@ -13,7 +15,7 @@ KNOWN_GENERICS = frozenset(
         *(456, 460, 499, 506, 511, 512, 576, 577, 578, 586, 587, 588, 595, 614, 619, 623),
     }
 )
-"""Generic ticks that IB documents; most of them are taken and bring nothing here."""
+"""Generic ticks that IB documents; those without a name here are taken and bring nothing."""
 _SHORTABLE_EASY = 3.0  # above 2.5: at least 1000 shares to borrow
 SHORTABLE_SHARES = 5_000_000.0
 _CAN_AUTO_EXECUTE = 1
@@ -67,6 +69,24 @@ def _last_ticks(old: Quote, now: Quote, first: bool, generics: frozenset[int]) -
             ticks.append(StringTick(TickType.RT_VOLUME, text))
     if now.volume > 0 and (first or now.volume != old.volume):
         ticks.append(SizeTick(TickType.VOLUME, now.volume))
+    return ticks
+
+
+def statistics_ticks(before: Statistics | None, now: Statistics, generics: frozenset[int]) -> list[Tick]:
+    """Ticks of what the generic ticks asked for say of volatilities and open interest, where it changed."""
+    ticks: list[Tick] = []
+    old = before if before is not None else Statistics()
+    if HISTORICAL_VOLATILITY_GENERIC in generics and now.historical_volatility not in (None, old.historical_volatility):
+        ticks.append(GenericTick(TickType.HISTORICAL_VOLATILITY, now.historical_volatility or 0.0))
+    if IMPLIED_VOLATILITY_GENERIC in generics and now.implied_volatility not in (None, old.implied_volatility):
+        ticks.append(GenericTick(TickType.IMPLIED_VOLATILITY, now.implied_volatility or 0.0))
+    if OPEN_INTEREST_GENERIC in generics:
+        for tick_type, was, interest in (
+            (TickType.CALL_OPEN_INTEREST, old.call_open_interest, now.call_open_interest),
+            (TickType.PUT_OPEN_INTEREST, old.put_open_interest, now.put_open_interest),
+        ):
+            if interest is not None and interest != was:
+                ticks.append(SizeTick(tick_type, interest))
     return ticks
 
 

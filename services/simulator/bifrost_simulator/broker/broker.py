@@ -86,6 +86,8 @@ class Broker:
         if known is None and not manual:
             checks.check_order_id(order_id)
         checks.check_request(request, contract, accounts)
+        if not manual:
+            checks.check_whole(request)
         self._check_times(request, contract)
         self._conditions.contracts(request)
         if request.what_if:

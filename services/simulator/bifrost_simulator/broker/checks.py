@@ -21,7 +21,7 @@ NOT_MATCHING = 105
 UNKNOWN_ORDER = 10147
 NOT_CANCELLABLE = 10148
 INVALID_ORDER_ID = 10149
-CASH_QUANTITY = 10244
+FRACTIONAL, CASH_QUANTITY = 10243, 10244
 OUTSIDE_HOURS_WARNING = 399
 CANCELLED = 202
 OUTSIDE_ATTRIBUTE_IGNORED = BrokerError(
@@ -103,6 +103,13 @@ def _check_attributes(request: OrderRequest) -> None:
     for name in ("hedgeType", "scalePriceIncrement", "deltaNeutralOrderType"):
         if request.attributes.get(name):
             raise rejected(f"The simulator does not trade orders with {name} set.")
+
+
+def check_whole(request: OrderRequest) -> None:
+    """Raise 10243: parts of a share are for the desktop, never for an API client."""
+    if math.isfinite(request.quantity) and request.quantity != int(request.quantity):
+        text = "Fractional-sized order cannot be placed via API. Please use desktop version to place the order."
+        raise BrokerError(FRACTIONAL, text)
 
 
 def check_order_id(order_id: int) -> None:

@@ -67,6 +67,16 @@ class ModelInputs:
 
 
 @dataclass(frozen=True, slots=True)
+class Statistics:
+    """What generic ticks tell of a contract: annual volatilities as fractions, open interest in contracts."""
+
+    historical_volatility: float | None = None
+    implied_volatility: float | None = None
+    call_open_interest: float | None = None
+    put_open_interest: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RawBar:
     """One bar in epoch seconds; dollars; ``volume`` -1 where the tape has none (quotes)."""
 
@@ -99,6 +109,10 @@ class Market(Protocol):
 
     def model_inputs(self, key: ContractKey) -> ModelInputs | None:
         """None while spot is unknown."""
+        ...
+
+    def statistics(self, key: ContractKey) -> Statistics:
+        """What is known of the contract now; a recorded day knows nothing of it."""
         ...
 
     def chain(self) -> tuple[ContractKey, ...]:

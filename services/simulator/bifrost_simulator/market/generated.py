@@ -12,7 +12,7 @@ from bifrost.contract import ContractKey, contract_key
 
 from bifrost_simulator.hours import Hours, MarketSession, new_york_day, new_york_s
 from bifrost_simulator.market.bars import group_bars
-from bifrost_simulator.market.base import EMPTY_QUOTE, NO_QUOTE, ModelInputs, Quote, RawBar
+from bifrost_simulator.market.base import EMPTY_QUOTE, NO_QUOTE, ModelInputs, Quote, RawBar, Statistics
 from bifrost_simulator.market.day_tape import DayTape, Floats, Ints, MarketParameters, draw_day
 from bifrost_simulator.market.listing import expiries_listed, strike_step, strikes_around
 from bifrost_simulator.market.moves import Move, moved, opening_factor
@@ -113,6 +113,14 @@ class GeneratedMarket:
         spot = float(self._tape.spot[self._i])
         years = self._years(key, self.market_s)
         return ModelInputs(spot, years, p.rate, p.dividend_yield, self._smile(key, spot, years, self._tape, self._i))
+
+    def statistics(self, key: ContractKey) -> Statistics:
+        """Volatilities of the stock as the tape is drawn, and a made-up open interest that lasts for the day."""
+        if key.is_stock:
+            level = self.parameters.implied_volatility * self._tape.iv_level(self._i)
+            return Statistics(self.parameters.volatility, round(level, 4))
+        interest = float(int(100 + 20_000 * _noise(self._seed, key, self._session.day, "open interest") ** 3))
+        return Statistics(None, None, *((interest, 0.0) if key.right == "C" else (0.0, interest)))
 
     def chain(self) -> tuple[ContractKey, ...]:
         return tuple(self._chain)

@@ -15,7 +15,7 @@ from bifrost.tape import LeanDay, Publication, TradeRow, list_days, published
 
 from bifrost_simulator.hours import Hours, new_york_day, new_york_s
 from bifrost_simulator.market.bars import group_bars
-from bifrost_simulator.market.base import EMPTY_QUOTE, NO_QUOTE, ModelInputs, Quote, RawBar
+from bifrost_simulator.market.base import EMPTY_QUOTE, NO_QUOTE, ModelInputs, Quote, RawBar, Statistics
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +91,9 @@ class ReplayMarket:
             return None
         years = max(0.0, (self._hours.last_trading_s(key.expiry_date) - self.market_s) / _YEAR_S)
         return ModelInputs(self._spot, years, REPLAY_RATE, 0.0, None)
+
+    def statistics(self, key: ContractKey) -> Statistics:
+        return Statistics()
 
     def chain(self) -> tuple[ContractKey, ...]:
         return self._chain
