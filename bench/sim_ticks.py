@@ -94,19 +94,21 @@ def deliver(server: str, client: str, clients: int, rounds: int, rate: float = 0
 
 def throughput(repeats: int) -> None:
     """Ticks a second of all servers, best of ``repeats``: on a shared machine the worst says more about neighbours."""
-    rows = []
+    columns = ["", "ticks/s", "peer / gateway", "server us a tick"]
     for title, client, clients, rounds in SCENES:
         best = {
             server: max((deliver(server, client, clients, rounds) for _ in range(repeats)), key=lambda r: r.per_second)
             for server in SERVERS
         }
         ours = best["gateway"].per_second
+        rows = []
         for server, about in SERVERS.items():
             result = best[server]
             ratio = "" if server == "gateway" else f"{result.per_second / ours:.2f}"
             cost_us = 1e6 * result.server_cpu_s / result.ticks
             rows.append([f"{title}: {about}", f"{result.per_second:,.0f}", ratio, f"{cost_us:.2f}"])
-    _report.table(["", "ticks/s", "peer / gateway", "server us a tick"], rows)
+        _report.table(columns, rows)
+        sys.stdout.flush()
     print(f"aim: no peer above {AIM} times the gateway; frames made before are the floor of the socket and the reader,")
     print("beyond what anybody reaches who learns the numbers when they are due")
 
