@@ -58,7 +58,7 @@ test: dev-env client-envs lint ## all tests, with an ephemeral database [ARGS="t
 lint: dev-env ## style, types and import rules
 	@$(DEV)/bin/ruff check . && $(DEV)/bin/ruff format --check -q . && $(DEV)/bin/mypy && PYTHONPATH=. $(DEV)/bin/lint-imports --no-cache
 
-chaos: dev-env ## 50 kills, 50 cuts, 20 database stops on real processes, in about 40 minutes [ARGS="--seed N"]
+chaos: dev-env ## 50 kills, 50 cuts, 20 database stops and more on real processes, in about 40 minutes [ARGS="--seed N"]
 	@$(DEV)/bin/python -m tests.chaos $(ARGS)
 
 soak: dev-env ## the whole desk for 8 market hours at 20x: nothing may grow [ARGS="--speed 1 --minutes 90"]

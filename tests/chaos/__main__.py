@@ -1,4 +1,4 @@
-"""``python -m tests.chaos``: 50 kills, 50 cuts, 20 database stops on real processes; the outcome goes to docs/runs."""
+"""``python -m tests.chaos``: kills, cuts, database stops, stops of the desk, a latched breaker; see docs/runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.support import runs
 
-from .driver import Broken, Chaos
+from .driver import TAKE_OVER_S, Broken, Chaos, Story
 from .world import World
 
 FOREIGN = ("PG", "IB_", "SIM_", "MONITOR_", "BIFROST_")
@@ -26,6 +26,8 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--cuts", type=int, default=50)
     parser.add_argument("--database-stops", type=int, default=20)
+    parser.add_argument("--stops", type=int, default=5)
+    parser.add_argument("--breakers", type=int, default=2)
     parser.add_argument("--minutes", type=float, default=None, help="deal no further blow after so long")
     parser.add_argument("--order-type", choices=("market", "limit"), default="market")
     parser.add_argument("--go-on", action="store_true", help="do not stop at the first violation")
@@ -47,12 +49,18 @@ def main() -> int:
                 kills=options.kills,
                 cuts=options.cuts,
                 database_stops=options.database_stops,
+                stops=options.stops,
+                breakers=options.breakers,
                 stop_at_first=not options.go_on,
                 limit_s=None if options.minutes is None else 60.0 * options.minutes,
             )
         except Broken as error:
             if not chaos.story.failures:
                 chaos.story.failures.append({"number": 0, "wrong": [str(error)]})
+    late = [took_s for took_s in chaos.story.take_overs_s if took_s > TAKE_OVER_S]
+    if late:
+        sentence = f"a standby took over only after {late} s, {TAKE_OVER_S:g} are allowed"
+        chaos.story.failures.append({"number": 0, "wrong": [sentence]})
     held = not chaos.story.failures
     duration_s = time.monotonic() - begun
     if not options.no_record:
@@ -73,7 +81,13 @@ def _record(chaos: Chaos, code: dict[str, object], seed: int, asked: argparse.Na
         "machine": runs.machine(),
         "order_type": asked.order_type,
         "duration_s": round(duration_s),
-        "asked": {"kill": asked.kills, "cut": asked.cuts, "database": asked.database_stops},
+        "asked": {
+            "kill": asked.kills,
+            "cut": asked.cuts,
+            "database": asked.database_stops,
+            "stop": asked.stops,
+            "breaker": asked.breakers,
+        },
         "dealt": story.counts(),
         "orders": story.orders,
         "executions": story.executions,
@@ -81,10 +95,18 @@ def _record(chaos: Chaos, code: dict[str, object], seed: int, asked: argparse.Na
             "median": recovered[len(recovered) // 2] if recovered else None,
             "longest": recovered[-1] if recovered else None,
         },
+        "take_over_s": _take_over(story),
         "outcome": "held" if not story.failures else "broken",
         "failures": story.failures,
     }
     runs.append("chaos", record)
+
+
+def _take_over(story: Story) -> dict[str, object]:
+    """Seconds from the kill of a leader until its standby held the lease."""
+    took = sorted(story.take_overs_s)
+    middle = took[len(took) // 2] if took else None
+    return {"times": len(took), "median": middle, "longest": took[-1] if took else None}
 
 
 if __name__ == "__main__":

@@ -15,6 +15,10 @@ RECOVERY_S = 60.0
 #: A recovery that takes longer says in the record what held it up.
 SLOW_S = 15.0
 SETTLE_S = 60.0
+#: A standby leads so soon after its leader was killed (wall s).
+TAKE_OVER_S = 5.0
+#: `stop` ends leader and standby within so long; afterwards nobody may wake for so long.
+STOP_S, STOPPED_S = 30.0, 4.0
 ORDER_FAULTS: tuple[tuple[str, dict[str, object]], ...] = (
     ("ack_lost", {"count": 1}),
     ("fill_partial", {"count": 1, "fraction": 0.5, "then": "hold"}),
@@ -37,6 +41,8 @@ class Story:
     orders: int = 0
     executions: int = 0
     counter_looks: int = 0
+    take_overs_s: list[float] = field(default_factory=list)
+    """From each kill of a leader until its standby held the lease."""
 
     def counts(self) -> dict[str, int]:
         found: dict[str, int] = {}
@@ -63,6 +69,13 @@ class Chaos:
         self.story = Story()
         self._tell = tell
         self._checker = Checker(world)
+        self._blows: dict[str, Callable[[], str]] = {
+            "kill": self._kill,
+            "cut": self._cut,
+            "database": self._database,
+            "stop": self._stop,
+            "breaker": self._breaker,
+        }
 
     def run(
         self,
@@ -70,6 +83,8 @@ class Chaos:
         kills: int,
         cuts: int,
         database_stops: int,
+        stops: int = 0,
+        breakers: int = 0,
         stop_at_first: bool = True,
         limit_s: float | None = None,
     ) -> Story:
@@ -80,7 +95,8 @@ class Chaos:
         Broken
             At the first violation when ``stop_at_first``, else never: they are in the story.
         """
-        blows = ["kill"] * kills + ["cut"] * cuts + ["database"] * database_stops
+        blows = ["kill"] * kills + ["cut"] * cuts + ["database"] * database_stops + ["stop"] * stops
+        blows += ["breaker"] * breakers
         self.random.shuffle(blows)
         watch, begun = CounterWatch(self.world), time.monotonic()
         self.world.start_engine()
@@ -105,7 +121,7 @@ class Chaos:
         wrong: list[str] = []
         said = ""
         try:
-            said = {"kill": self._kill, "cut": self._cut, "database": self._database}[kind]()
+            said = self._blows[kind]()
             self._until(self._hedging, RECOVERY_S, "the engine to hedge again by itself")
             recovered_s = time.monotonic() - begun
             wrong = self._settled_violations() + watch.wrong
@@ -164,11 +180,10 @@ class Chaos:
             time.sleep(self.random.uniform(0.0, 1.0))
             moment += f", frozen before for {frozen_s:.0f} s"
         if standby:
-            self.world.kill_leader()
-        else:
-            self.world.kill_all()
-        if standby and self.world.alive:
-            return f"SIGKILL {moment}, a standby takes over"
+            took_s = self._killed_leader_s()
+            if took_s is not None:
+                return f"SIGKILL {moment}, a standby took over after {took_s:.1f} s"
+        self.world.kill_all()
         time.sleep(self.random.choice((0.0, 0.5, 3.0)))
         if self.random.random() < 0.2:
             window = self._suspend()
@@ -178,6 +193,87 @@ class Chaos:
             return f"SIGKILL {moment}, started suspended"
         self.world.start_engine()
         return f"SIGKILL {moment}"
+
+    def _killed_leader_s(self) -> float | None:
+        """Kill the leader; seconds until its standby holds the lease, None when there was none left to take it."""
+        lease = "SELECT epoch FROM engine_lease WHERE owner IS NOT NULL"
+        before = self.world.value(lease)
+        self.world.kill_leader()
+        killed = time.monotonic()
+        if not self.world.alive:
+            return None
+        while (self.world.value(lease) or 0) <= (before or 0):
+            if time.monotonic() - killed > RECOVERY_S:
+                raise Broken(f"no standby took over within {RECOVERY_S:g} s")
+            time.sleep(0.02)
+        self.story.take_overs_s.append(round(time.monotonic() - killed, 2))
+        return self.story.take_overs_s[-1]
+
+    def _stop(self) -> str:
+        """`stop` is for the desk: leader and standby end in order, nobody leads and nothing is sent afterwards."""
+        self._add_standby()
+        moment = self._moment()
+        self.world.rows("INSERT INTO daemon_control (command) VALUES ('stop') RETURNING id")
+        for engine in self.world.alive:
+            code = engine.exit_code(STOP_S)
+            if code != 0:
+                raise Broken(f"an engine ended a stop with code {code}: {engine.log[-2000:]}")
+        window = Window("the desk was stopped", now_s())
+        self._checker.windows.append(window)
+        lease = "SELECT owner, epoch, stopped_at IS NOT NULL FROM engine_lease"
+        stopped = self.world.rows(lease)
+        if not stopped or stopped[0][0] is not None or not stopped[0][2]:
+            raise Broken(f"the lease does not say that the desk was stopped: {stopped}")
+        time.sleep(STOPPED_S)
+        if self.world.rows(lease) != stopped or self.world.alive:
+            raise Broken(f"somebody woke after the stop: {self.world.rows(lease)}, was {stopped}")
+        window.end_s = now_s()
+        self.world.start_engine()
+        return f"stop {moment}, a standby ended with it"
+
+    def _breaker(self) -> str:
+        """A latched breaker: a kill, a cut and a database stop leave it as it was, and no hedge leaves until its reset.
+
+        It is latched in the row, as an earlier life would have left it: the market of the run cannot be told to lose.
+        """
+        self.world.kill_all()
+        window = Window("the breaker was latched", now_s())
+        latched = self.world.rows(
+            "UPDATE trading_days SET breaker_at = (SELECT max(ts) FROM status_history), breaker_reset_at = NULL, "
+            "breaker_reason = 'latched by the chaos run' "
+            "WHERE trading_day = (SELECT max(trading_day) FROM trading_days) "
+            "RETURNING trading_day, breaker_at, breaker_reason"
+        )
+        self._checker.windows.append(window)
+        self.world.start_engine()
+        self._still_latched(latched, "the start")
+        self.world.kill_all()
+        self.world.start_engine()
+        self._still_latched(latched, "a kill")
+        self.world.simulator.fault("disconnect")
+        time.sleep(1.0)
+        self._still_latched(latched, "a cut")
+        self.world.stop_database("crashed")
+        time.sleep(2.0)
+        self.world.start_database("crashed")
+        self._still_latched(latched, "a database crash")
+        window.end_s = now_s()
+        self.world.rows("INSERT INTO daemon_control (command) VALUES ('reset_breaker') RETURNING id")
+        return "the breaker stood through start, kill, cut and database crash, and was reset"
+
+    def _still_latched(self, latched: list[tuple[object, ...]], after: str) -> None:
+        """The engine runs, is reconciled, says that the breaker blocks, and the row is as it was."""
+        says = (
+            "SELECT 1 FROM status_current WHERE written_at > now() - interval '3 s' AND daemon_state = 'running' "
+            "AND block_reasons::text LIKE '%breaker%'"
+        )
+        self._until(lambda: self.world.value(says), RECOVERY_S, f"the breaker to block after {after}")
+        row = (
+            "SELECT trading_day, breaker_at, breaker_reason FROM trading_days WHERE breaker_at IS NOT NULL "
+            "AND breaker_reset_at IS NULL ORDER BY trading_day DESC LIMIT 1"
+        )
+        if self.world.rows(row) != latched:
+            raise Broken(f"after {after} the breaker is {self.world.rows(row)}, it was {latched}")
 
     def _add_standby(self) -> None:
         if len(self.world.alive) > 1:

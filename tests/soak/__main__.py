@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -126,17 +127,16 @@ def _cut(watch: Watch, rng: random.Random) -> int:
 
 
 def _retention(watch: Watch) -> int:
-    """Rows older than a few minutes are made a year older; the desk's own function removes them."""
-    for table, column in (
-        ("status_history", "written_at"),
-        ("decisions", "written_at"),
-        ("decision_counts", "updated_at"),
-    ):
-        watch.view.value(
-            f"WITH aged AS (UPDATE {table} SET {column} = {column} - interval '400 days' "
-            f"WHERE {column} < now() - interval '{RETENTION_S:g} seconds' RETURNING 1) SELECT count(*) FROM aged"
-        )
-    return int(watch.view.value("SELECT bifrost_retention(365, 365)"))
+    """Rows older than a few minutes are made a year older; the desk's own function removes them. Gives how many."""
+    with contextlib.closing(psycopg2.connect(watch.view.dsn, connect_timeout=5)) as conn, conn, conn.cursor() as cursor:
+        for table in RETAINED:
+            column = "updated_at" if table == "decision_counts" else "written_at"
+            cursor.execute(
+                f"UPDATE {table} SET {column} = {column} - interval '400 days' "
+                f"WHERE {column} < now() - interval '{RETENTION_S:g} seconds'"
+            )
+        cursor.execute("SELECT bifrost_retention(365, 365)")
+        return int(cursor.fetchone()[0])
 
 
 def _consistent(watch: Watch) -> list[str]:
