@@ -53,7 +53,7 @@ bench: dev-env ## a measurement beside its peer: make bench B=sim_ticks (without
 	@$(DEV)/bin/python -m bench $(B) $(ARGS)
 
 test: dev-env client-envs lint ## all tests, with an ephemeral database [ARGS="tests/desk -k ports"]
-	@$(DEV)/bin/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@$(DEV)/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: dev-env ## style, types and import rules
 	@$(DEV)/bin/ruff check . && $(DEV)/bin/ruff format --check -q . && $(DEV)/bin/mypy && PYTHONPATH=. $(DEV)/bin/lint-imports --no-cache

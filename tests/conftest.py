@@ -25,6 +25,29 @@ ALLOWED_SKIPS = (
     "the kernel's parent-death signal is Linux's",
 )
 
+#: Files that take minutes begin first, so that no worker is left with one of them when the others have ended.
+LONGEST_FIRST = (
+    "tests/integration/test_desk_acceptance.py",
+    "tests/sim/",
+    "tests/acceptance/",
+    "tests/compose/",
+    "tests/browser/",
+    "tests/chaos/",
+    "tests/conformance/",
+    "tests/desk/",
+    "tests/integration/",
+    "tests/simulator/",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order by how long a file takes; within a file, and where nothing is known, as collected."""
+
+    def rank(item: pytest.Item) -> int:
+        return next((i for i, name in enumerate(LONGEST_FIRST) if item.nodeid.startswith(name)), len(LONGEST_FIRST))
+
+    items.sort(key=rank)
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
