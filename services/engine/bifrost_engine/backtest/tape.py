@@ -13,6 +13,7 @@ import json
 import logging
 import queue
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ log = logging.getLogger(__name__)
 VERSION = 1
 #: A disk that does not keep up costs the tape, never an order: what waits beyond this ends it.
 MOST_WAITING = 50_000
+FLUSH_S = 1.0
 _EVENTS: dict[str, type] = {kind.__name__: kind for kind in get_args(Event)}
 
 
@@ -161,8 +163,13 @@ class TapeWriter:
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
             with gzip.open(self.file, "wt", compresslevel=3, encoding="utf-8") as out:
+                flushed_s = 0.0
                 while (item := self._queue.get()) is not None:
                     out.write(json.dumps(_line(item), separators=(",", ":")) + "\n")
+                    if time.monotonic() - flushed_s >= FLUSH_S:
+                        # What a killed engine leaves is whole up to its last second.
+                        out.flush()
+                        flushed_s = time.monotonic()
         except (OSError, CodecError) as error:
             self.broken = str(error)
             log.error("tape %s ends here: %s", self.file, error)
