@@ -16,6 +16,7 @@ from bifrost_simulator.faults.wire import GARBAGE
 
 from tests.simulator.fault_stage import FaultStage, codes, play, statuses, told
 from tests.simulator.wire_ib import ib_insync
+from tests.simulator.wire_raw import RawClient
 from tests.simulator.wire_support import until
 from tests.simulator.world_support import scenario_file
 from tests.support.waiting import free_port
@@ -210,12 +211,21 @@ def test_the_command_line_lists_injects_and_ends(
             assert simulator.world.faults.active == ()
             assert await asyncio.to_thread(main, [*command, "end"]) == 2
             assert await asyncio.to_thread(main, [*command, "exercise"]) == 2
+            client = await RawClient.connect(simulator.gateway.port, 7)
+            client.request("cancelOrder", orderId=99)
+            while (await client.expect("error"))["code"] != 10147:
+                pass
+            journal = ["journal", *command[1:], "--client", "7", "--message", "cancelOrder,error"]
+            assert await asyncio.to_thread(main, journal) == 0
+            await client.close()
         finally:
             await simulator.stop()
 
     asyncio.run(body())
     told_out, told_err = capsys.readouterr()
     assert "    then=hold [hold|rest|cancel]" in told_out and '{"ended": 1}' in told_out
+    assert "<-   7 cancelOrder orderId=99" in told_out, "the journal reads as text"
+    assert '->   7 error reqId=99 code=10147 text="OrderId 99' in told_out
     assert "say which fault is to end" in told_err
     assert "fault exercise: DU1234567 holds no long option" in told_err and "Traceback" not in told_err
 

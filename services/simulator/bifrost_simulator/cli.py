@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
@@ -67,6 +68,14 @@ def _parser() -> argparse.ArgumentParser:
     inject.add_argument("parameters", nargs="*", metavar="key=value")
     inject.add_argument("--config", type=Path)
     inject.set_defaults(run=_inject)
+    journal = commands.add_parser("journal", help="what a running simulator heard and said, a line a message")
+    journal.add_argument("--client", type=int, help="only this client")
+    journal.add_argument("--message", help="only these, as placeOrder,orderStatus")
+    journal.add_argument("--since", type=int, default=0, help="only after this number")
+    journal.add_argument("--limit", type=int, default=1000)
+    journal.add_argument("--ticks", action="store_true", help="market data too")
+    journal.add_argument("--config", type=Path)
+    journal.set_defaults(run=_journal)
     return parser
 
 
@@ -113,9 +122,36 @@ def _record(given: argparse.Namespace) -> int:
     return 0
 
 
-def _inject(given: argparse.Namespace) -> int:
+def _journal(given: argparse.Namespace) -> int:
+    asked = {"since": given.since, "client_id": given.client, "message": given.message, "limit": given.limit}
+    query = {name: value for name, value in asked.items() if value is not None} | (
+        {"ticks": "true"} if given.ticks else {}
+    )
+    for entry in _ask(f"{_base(given)}/journal?{urllib.parse.urlencode(query)}")["entries"]:
+        print(journal_line(entry))
+    return 0
+
+
+def journal_line(entry: dict[str, Any]) -> str:
+    """One entry of the journal for the eye: number, market time (UTC), direction, client, message, fields."""
+    fields = " ".join(f"{name}={_short(value)}" for name, value in entry["fields"].items())
+    client = "-" if entry["client_id"] is None else entry["client_id"]
+    arrow = "<-" if entry["direction"] == "in" else "->"
+    return f"{entry['seq']:>7} {entry['market'][:23]} {arrow} {client:>3} {entry['message']} {fields}".rstrip()
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+    return json.dumps(text) if not text or " " in text else text
+
+
+def _base(given: argparse.Namespace) -> str:
     settings = load_config(given.config).config.simulator
-    base = f"http://{settings.host}:{settings.admin_port}"
+    return f"http://{settings.host}:{settings.admin_port}"
+
+
+def _inject(given: argparse.Namespace) -> int:
+    base = _base(given)
     if given.name == "list":
         print("\n".join(catalogue_lines(_ask(f"{base}/faults")["known"])))
         return 0
