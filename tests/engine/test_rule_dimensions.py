@@ -25,6 +25,8 @@ Option, D = OptionState, DeltaState
         (2, 0.99e-7, Option.SHORT_GAMMA, Option.SHORT_GAMMA),
         (2, -0.99e-7, Option.LONG_GAMMA, Option.LONG_GAMMA),
         (2, 1.01e-7, Option.SHORT_GAMMA, Option.LONG_GAMMA),
+        (2, 1e-9 * 100.0, Option.SHORT_GAMMA, Option.LONG_GAMMA),
+        (2, -1e-9 * 100.0, Option.LONG_GAMMA, Option.SHORT_GAMMA),
         (2, 0.0, Option.NONE, Option.LONG_GAMMA),
         (2, None, Option.SHORT_GAMMA, Option.SHORT_GAMMA),
         (2, None, Option.NONE, Option.LONG_GAMMA),
@@ -33,6 +35,10 @@ Option, D = OptionState, DeltaState
 def test_option_state(legs: int, gamma: float | None, before: OptionState, expected: OptionState) -> None:
     """Spot 100: gamma below 1e-7 keeps the last value, so that legs never count as none."""
     assert option_state(legs, gamma, 100.0, before) is expected
+
+
+def test_option_state_without_a_spot_keeps_the_last_value() -> None:
+    assert option_state(2, 80.0, None, Option.SHORT_GAMMA) is Option.SHORT_GAMMA
 
 
 @pytest.mark.parametrize(
