@@ -55,8 +55,11 @@ def test_a_pair_is_a_row_or_ignored_or_raises_and_nothing_else(machine: Machine[
 
 
 def test_a_table_that_ignores_one_of_its_own_rows_is_refused() -> None:
+    rows = {(HedgeState.PLAN, HedgeEvent.PLAN_SKIP): HedgeState.EXEC_IDLE}
     with pytest.raises(ValueError, match="both rows and ignored"):
-        Machine("broken", {(HedgeState.PLAN, HedgeEvent.PLAN_SKIP): HedgeState.EXEC_IDLE}, HEDGE_MACHINE.rows)
+        Machine("broken", rows, HEDGE_MACHINE.rows)
+    ignored = (HedgeState.FILLED, HedgeEvent.ACK_OK)
+    assert Machine("sound", rows, {ignored}).next(*ignored) is HedgeState.FILLED
 
 
 @pytest.mark.parametrize("state", [HedgeState.WAIT_ACK, HedgeState.WORKING, HedgeState.PARTIAL, HedgeState.CANCEL])

@@ -8,112 +8,55 @@ their reason in `equivalents.json`; any other survivor is a failure. docs/runs k
 from __future__ import annotations
 
 import argparse
-import contextlib
 import functools
-import importlib.abc
-import importlib.util
-import io
 import json
 import os
 import platform
-import signal
 import subprocess
 import sys
 import time
-import types
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from importlib.machinery import ModuleSpec
 from pathlib import Path
 
-import exchange_calendars  # noqa: F401  (loaded once, for every child)
-import hypothesis  # noqa: F401
-import numpy  # noqa: F401
-import pytest
 from bifrost import paths
-from bifrost.config import load_config
+from hypothesis import settings
 
 from .mutants import Mutant, modules, mutants_of
+from .planting import Case, cases_of, seen_by
 
 ROOT = paths.repository_root()
 EQUIVALENTS = Path(__file__).with_name("equivalents.json")
 #: The unit tests of each part, fastest first.
 FIRST = {
-    "gates": (
-        "tests/engine/test_rule_gates_limits.py",
-        "tests/engine/test_rule_gates_sizes.py",
-        "tests/engine/test_rule_gates.py",
-    ),
-    "machines": ("tests/engine/test_machines.py", "tests/engine/test_machine_rows.py"),
-    "dimensions": ("tests/engine/test_rule_dimensions.py",),
-    "limits": ("tests/engine/test_rule_dimensions.py", "tests/engine/test_rule_gates_sizes.py"),
-    "sizing": ("tests/engine/test_rule_dimensions.py",),
+    "gates": ("test_rule_gates_limits", "test_rule_gates_sizes", "test_rule_gates"),
+    "machines": ("test_machine_rows", "test_machines"),
+    "dimensions": ("test_rule_dimensions",),
+    "limits": ("test_rule_limits",),
+    "sizing": ("test_rule_dimensions",),
 }
 #: What else would notice.
 SECOND = (
-    "tests/engine/test_rule_selfcheck.py",
-    "tests/engine/test_rule_market.py",
-    "tests/engine/test_rule_trading_day.py",
-    "tests/engine/test_decide_orders.py",
-    "tests/engine/test_decide_ends.py",
-    "tests/engine/test_decide_recovery.py",
-    "tests/engine/test_decide_accidents.py",
-    "tests/engine/test_failure_stories.py",
+    "test_rule_selfcheck",
+    "test_rule_market",
+    "test_rule_trading_day",
+    "test_decide_orders",
+    "test_decide_ends",
+    "test_decide_rules",
+    "test_decide_recovery",
+    "test_failure_stories",
 )
-LIMIT_S = 240
-#: What a child need not load: these tests ask for no fixture of ours, and a failure is only counted.
-PYTEST = (
-    "-x", "-q", "--noconftest", "--assert=plain", "-p", "no:cacheprovider", "-p", "no:anyio", "-p", "no:xdist",
-)  # fmt: skip
 
 
-class _Planted(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Gives the mutant in the place of its module."""
-
-    def __init__(self, mutant: Mutant) -> None:
-        self._mutant = mutant
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: types.ModuleType | None = None
-    ) -> ModuleSpec | None:
-        if fullname != self._mutant.module:
-            return None
-        folder = [str(self._mutant.path.parent)] if self._mutant.path.name == "__init__.py" else None
-        return importlib.util.spec_from_file_location(
-            fullname, self._mutant.path, loader=self, submodule_search_locations=folder
-        )
-
-    def exec_module(self, module: types.ModuleType) -> None:
-        exec(compile(self._mutant.tree, str(self._mutant.path), "exec"), module.__dict__)
+def _tests(names: Sequence[str]) -> list[Case]:
+    return cases_of([f"tests.engine.{name}" for name in names])
 
 
-def _seen_by(mutant: Mutant | None, files: Sequence[str]) -> str:
-    """`killed`, `timeout` or `survived`: what the tests say of the mutant, in a child of this process."""
-    child = os.fork()
-    if child == 0:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            if mutant is not None:
-                sys.meta_path.insert(0, _Planted(mutant))
-            with contextlib.suppress(BaseException):
-                os._exit(int(pytest.main([*PYTEST, *files])))
-            os._exit(1)
-    end = time.monotonic() + LIMIT_S
-    while time.monotonic() < end:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            return "survived" if os.waitstatus_to_exitcode(status) == 0 else "killed"
-        time.sleep(0.02)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return "timeout"
-
-
-def _judge(mutant: Mutant, units_only: bool) -> tuple[Mutant, str]:
+def _judge(mutant: Mutant, first: dict[str, list[Case]], second: list[Case]) -> tuple[Mutant, str]:
     part = mutant.module.removeprefix("bifrost_engine.domain.").partition(".")[0]
-    first = [name for name in FIRST[part] if (ROOT / name).exists()]
-    said = _seen_by(mutant, first)
-    return mutant, _seen_by(mutant, SECOND) if said == "survived" and not units_only else said
+    said = seen_by(mutant, first[part])
+    return mutant, seen_by(mutant, second) if said == "survived" and second else said
 
 
 def main() -> int:
@@ -124,20 +67,18 @@ def main() -> int:
     parser.add_argument("--units-only", action="store_true", help="survivors of the part's unit tests, no record")
     parser.add_argument("--no-record", action="store_true")
     options = parser.parse_args()
-    os.chdir(ROOT)
-    load_config(None, env={})
     code = {"commit": _git("rev-parse", "HEAD"), "clean": not _git("status", "--porcelain", "--untracked-files=no")}
-    if any(name.startswith("bifrost_engine") for name in sys.modules):
-        raise RuntimeError("the engine is loaded already: a mutant would not be met")
     begun = time.monotonic()
-    judge = functools.partial(_judge, units_only=options.units_only)
+    # The same examples for every mutant, and none kept.
+    settings.register_profile("mutation", database=None, derandomize=True)
+    settings.load_profile("mutation")
+    first = {part: _tests(names) for part, names in FIRST.items()}
+    second = [] if options.units_only else _tests(SECOND)
     planted = [m for module, path in modules() for m in mutants_of(module, path) if options.only in m.name]
-    tests = [*dict.fromkeys((*(name for names in FIRST.values() for name in names), *SECOND))]
-    if options.units_only:
-        tests = [name for name in tests if name not in SECOND]
-    if _seen_by(None, [name for name in tests if (ROOT / name).exists()]) != "survived":
+    if seen_by(None, [*(case for cases in first.values() for case in cases), *second]) != "survived":
         print("the tests fail without any mutant: mend them first")
         return 2
+    judge = functools.partial(_judge, first=first, second=second)
     judged: dict[str, list[str]] = {"killed": [], "timeout": [], "survived": []}
     with ThreadPoolExecutor(options.workers) as pool:
         for number, (mutant, said) in enumerate(pool.map(judge, planted), 1):
