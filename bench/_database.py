@@ -24,15 +24,15 @@ DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
 
 
 @contextmanager
-def durable_database() -> Iterator[Database]:
-    """A database with the schema, nothing of durability switched off; the server goes at the end."""
+def durable_server() -> Iterator[Databases]:
+    """A server that makes databases with the schema, nothing of durability switched off; it goes at the end."""
     folder = Path(tempfile.mkdtemp(prefix="bifrost-bench-"))
     folder.chmod(0o755)
     process = EphemeralPostgres(folder / "data", free_port(), folder / "owner-password", stop_with_parent=True)
     process.start()
     server = EmbeddedServer(folder, process)
     try:
-        yield Databases(server).create()
+        yield Databases(server)
     finally:
         server.close()
 

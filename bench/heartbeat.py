@@ -22,7 +22,7 @@ from bifrost_engine.domain import events
 from bifrost_engine.domain.machines.daemon import DaemonState
 
 from bench import _report
-from bench._database import Pgbench, assert_durable, durable_database, take_lease
+from bench._database import Pgbench, assert_durable, durable_server, take_lease
 
 AIM = 1.5
 EPOCH = 7
@@ -82,7 +82,8 @@ def main(arguments: Sequence[str]) -> int:
     given = parser.parse_args(arguments)
     _report.heading("Snapshot and heartbeat in the database", PACKAGES)
     row = snapshot(given.legs)
-    with durable_database() as database:
+    with durable_server() as databases:
+        database = databases.create()
         take_lease(database, EPOCH)
         database.query("CREATE TABLE floor (id int PRIMARY KEY, value bigint NOT NULL)")
         database.query("INSERT INTO floor VALUES (1, 0)")

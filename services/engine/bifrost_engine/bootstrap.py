@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
@@ -43,6 +44,9 @@ __all__ = ["flatten_preview", "mode_of", "rules_of", "run", "store_backtest"]
 
 log = logging.getLogger(__name__)
 SERVICE = "engine"
+#: How long one thread keeps the interpreter from another, seconds. The writer must not wait Python's 5 ms for the loop
+#: to finish its rows when an intent is to become durable, nor the loop for the writer when it has.
+SWITCH_S = 0.0005
 
 
 def mode_of(loaded: LoadedConfig) -> Mode:
@@ -183,4 +187,5 @@ async def _nothing() -> None:
 
 async def run(path: Path | None, loaded: LoadedConfig) -> int:
     """Run the engine until it is stopped; returns the exit code."""
+    sys.setswitchinterval(SWITCH_S)
     return await Wiring(path, loaded).daemon().run()

@@ -215,12 +215,17 @@ class Store:
             self._write_latest(self._conn)
 
     def _take_records(self) -> list[_Record]:
-        """The records up to the next call. They leave the queue now: their fate is commit or spool."""
+        """The records up to the next call. They leave the queue now: their fate is commit or spool.
+
+        A record that somebody waits for ends the batch: an order does not wait for the rows that tell of it.
+        """
         taken: list[_Record] = []
         while self._queue and len(taken) < _BATCH and isinstance(self._queue[0], _Record):
             item = self._queue.popleft()
             assert isinstance(item, _Record)
             taken.append(item)
+            if item.on_durable is not None:
+                break
         return taken
 
     def _ready(self) -> bool:
