@@ -47,7 +47,7 @@ ACCOUNT = "DU0000001"
 #: While something waits on a time-out the clock beats as often as this, and at most so many times after one quote.
 BEAT_S, MOST_BEATS = 1.0, 20
 _NUMBERS = 1_000_000
-_STARTING = (TradingState.BOOT, TradingState.SYNC, TradingState.IDLE, TradingState.ARMED)
+_STARTING = (TradingState.BOOT, TradingState.SYNC)
 
 
 class _Clock:
@@ -143,6 +143,7 @@ class BacktestRun:
         self._enter_s: float | None = None
         self._over_s: float | None = None
         self._beats = 0
+        self._beating = False
         self._day: TradingDay | None = None
         self._answer: Step | None = None
         """What the core said to the newest quotes; what it does next (an intent made durable) is another step."""
@@ -336,11 +337,13 @@ class BacktestRun:
 
     def _beat_again(self) -> None:
         """Between quotes the clock beats only while somebody waits on it: an order, a time-out, a confirmation."""
-        if self._beats < MOST_BEATS and self._waiting():
+        if not self._beating and self._beats < MOST_BEATS and self._waiting():
             self._beats += 1
+            self._beating = True
             self._agenda.at(self.clock.now_s + BEAT_S, self._beat)
 
     def _beat(self) -> None:
+        self._beating = False
         self.sink(TimePassed(self.clock.now(), self.clock.now_s))
         self._hedger.drain()
         self._beat_again()
