@@ -88,13 +88,17 @@ def forwarding(port: int, to: int) -> Iterator[None]:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_at_once_with_0(database: Database, tmp_path: Path, number: signal.Signals) -> None:
-    """An open page keeps its connection alive; that must not delay the end."""
+    """An open page keeps its connection alive, and a stream one that has no end; neither may delay it."""
     port = free_port()
     with started(tmp_path, MONITOR_PORT=str(port), **database.env("monitor")) as process, httpx.Client() as page:
         wait_until(lambda: lamp(port), 20, what="an answer")
         assert page.get(f"http://127.0.0.1:{port}/status").status_code == 200
-        process.send_signal(number)
-        assert process.wait(timeout=15) == 0
+        with page.stream("GET", f"http://127.0.0.1:{port}/stream", timeout=30) as stream:
+            lines = stream.iter_lines()
+            assert any(line == "event: prices" for line in lines)
+            process.send_signal(number)
+            assert process.wait(timeout=15) == 0
+            assert "event: reset" not in list(lines), "a stream ends with the monitor, and the page connects again"
         out, err = process.communicate()
         assert "Traceback" not in out + err
         assert "token-of-the-process" not in out + err

@@ -8,6 +8,7 @@ import logging
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
@@ -78,12 +79,10 @@ def serve(loaded: LoadedConfig, settings: MonitorSettings) -> int:
         timeout_graceful_shutdown=GRACE_S,
         lifespan="on",
     )
-    server = uvicorn.Server(config)
+    server = Server(config, app.state.services.streams.close_soon)
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         server.should_exit = True
-        # An open stream would keep the server waiting for its grace.
-        app.state.services.streams.close_soon()
 
     # uvicorn raises the signal again after its own shutdown; with a handler of ours the exit code stays 0.
     signal.signal(signal.SIGTERM, stop)
@@ -92,6 +91,18 @@ def serve(loaded: LoadedConfig, settings: MonitorSettings) -> int:
     server.run(sockets=[listener])
     log.info("stopped")
     return 0
+
+
+class Server(uvicorn.Server):
+    """uvicorn's, which ends what has no end of its own when a signal comes: a stream would use up the whole grace."""
+
+    def __init__(self, config: uvicorn.Config, on_exit: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_exit = on_exit
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._on_exit()
+        super().handle_exit(sig, frame)
 
 
 def bind(host: str, port: int) -> socket.socket:
