@@ -142,7 +142,16 @@ def test_invalid_is_never_zero() -> None:
         assert not result.valid and result.reason
         assert result.net_delta_shares is None and result.gamma_shares is None and result.legs_count == 1
     broken, _ = look(book, leg(ContractKey("NVDA", "OPT", "20260220", 100.0, "X")))
-    assert not broken.valid and "option model" in broken.reason
+    assert not broken.valid and "option model: NVDA|OPT|20260220|100|X" in broken.reason
+
+
+def test_a_model_that_fails_makes_the_greeks_invalid_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    import bifrost.options.american as american
+
+    monkeypatch.setattr(american, "cdf", lambda x: x * math.nan)
+    result, _ = look(feed(live_book(), model_quote(PUT, 0.3)), leg(PUT), config=config_with({}))
+    assert not result.valid and result.net_delta_shares is None
+    assert str(PUT) in result.reason and "no finite figures" in result.reason
 
 
 def price_at(iv: float, key: ContractKey = CALL) -> float:
@@ -266,6 +275,20 @@ def test_after_expiry_delta_is_one_or_nothing(right: str, strike: float, expecte
     moved = feed(book, quote(149.5, 150.5, 2.0, last=150.0), quote(149.5, 150.5, 5.0, last=150.0))
     later, _ = look(moved, leg(key), at=on_expiry("18:00"), memory=memory)
     assert later.legs[0].delta == expected, "after-hours trading does not exercise anything"
+
+
+def test_an_engine_that_starts_after_an_expiry_takes_the_close_not_the_evening() -> None:
+    """Friday's close was 100.5, Friday evening traded at 95: the call was exercised."""
+    key = ContractKey("NVDA", "OPT", "20260220", 100.0, "C")
+    book = feed(live_book(), quote(94.5, 95.5, 1.0, last=95.0, close=100.5))
+    saturday = new_york("2026-02-21 10:00")
+    result, memory = look(book, leg(key), at=Times(saturday, saturday))
+    assert result.valid and result.legs[0].delta == 1.0
+    monday = new_york("2026-02-23 12:00")
+    kept, _ = look(feed(book, quote(94.5, 95.5, 2.0, close=90.0)), leg(key), at=Times(monday, monday), memory=memory)
+    assert kept.legs[0].delta == 1.0, "a later close says nothing of this expiry"
+    evening, _ = look(book, leg(key), at=on_expiry("18:00"))
+    assert evening.legs[0].delta == 0.0, "on the day itself the gateway's close is the day before's"
 
 
 def test_pin_risk_keeps_half_an_hour_of_time_near_the_strike() -> None:

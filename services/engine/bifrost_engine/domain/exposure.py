@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
-from bifrost.calendar import TradingCalendar
+from bifrost.calendar import NEW_YORK, TradingCalendar
 from bifrost.config import Config
 from bifrost.contract import ContractKey
 from bifrost.options import Dividends, ModelError
@@ -155,9 +156,21 @@ def _settle(
     for leg in legs:
         if times[leg.key].expired:
             passed_s = market_s - calendar.last_trading_moment_s(leg.key.expiry_date)
-            if passed_s <= SETTLE_WITHIN_S or leg.key.expiry not in prices:
+            if passed_s <= SETTLE_WITHIN_S:
                 prices[leg.key.expiry] = book.last or spot
+            elif leg.key.expiry not in prices:
+                prices[leg.key.expiry] = _settled_before(book, market_s, market_s - passed_s) or book.last or spot
     return settled if prices == settled else prices
+
+
+def _settled_before(book: MarketBook, market_s: float, expired_s: float) -> float | None:
+    """The official last of an expiry that passed before this engine began, from the next day on: the previous close.
+
+    On the day itself the gateway's close is still the one before; then only the last trade is known.
+    """
+    today, last_day = (datetime.fromtimestamp(moment_s, NEW_YORK).date() for moment_s in (market_s, expired_s))
+    close = finite(book.quote.close) if book.quote is not None else None
+    return close if today > last_day and close is not None and close > 0 else None
 
 
 def _row(

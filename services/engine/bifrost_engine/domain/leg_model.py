@@ -10,7 +10,7 @@ import numpy as np
 from bifrost.calendar import NEW_YORK, SECONDS_A_YEAR, TradingCalendar
 from bifrost.config import Config
 from bifrost.contract import ContractKey
-from bifrost.options import Dividends, book_greeks
+from bifrost.options import BookGreeks, Dividends, ModelError, book_greeks
 
 from .volatility import LegVolatility, Pricing
 
@@ -86,19 +86,32 @@ def model_figures(
     dividends: Dividends,
     config: Config,
 ) -> dict[ContractKey, Figures]:
-    """Greeks of the legs by the desk's model. Raises ModelError naming the leg's place when an input is no good."""
+    """Greeks of the legs by the desk's model. Raises ModelError naming the contract when an input is no good."""
     if not legs:
         return {}
-    greeks = book_greeks(
-        spot,
-        np.array([leg.key.strike for leg in legs]),
-        np.array([leg.t_years for leg in legs]),
-        config.greeks.risk_free_rate,
-        config.greeks.dividend_yield,
-        np.array([volatilities[leg.key].iv_annual for leg in legs]),
-        [leg.key.right for leg in legs],
-        dividends=dividends,
-    )
+
+    def priced(some: Sequence[Pricing]) -> BookGreeks:
+        return book_greeks(
+            spot,
+            np.array([leg.key.strike for leg in some]),
+            np.array([leg.t_years for leg in some]),
+            config.greeks.risk_free_rate,
+            config.greeks.dividend_yield,
+            np.array([volatilities[leg.key].iv_annual for leg in some]),
+            [leg.key.right for leg in some],
+            dividends=dividends,
+        )
+
+    try:
+        greeks = priced(legs)
+    except ModelError:
+        # The book knows places, the operator contracts: the first leg that fails alone is named.
+        for leg in legs:
+            try:
+                priced([leg])
+            except ModelError as error:
+                raise ModelError(f"{leg.key}: {error}") from error
+        raise
     rows = zip(
         greeks.delta.tolist(), greeks.gamma.tolist(), greeks.theta_day.tolist(), greeks.vega.tolist(), strict=True
     )

@@ -144,10 +144,12 @@ def _solve(
     today: date | None,
     before: Solved | None,
 ) -> Solved:
-    greeks, arrived_s = config.greeks, quote.arrived_wall_s
+    greeks, arrived_s, mid = config.greeks, quote.arrived_wall_s, valid_mid(quote)
     try:
+        if mid is None:
+            raise ModelError(f"{leg.key} has no two-sided quote")
         iv_annual = implied_volatility(
-            valid_mid(quote) or 0.0,
+            mid,
             spot,
             leg.key.strike,
             leg.t_years,
