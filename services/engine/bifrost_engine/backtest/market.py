@@ -86,7 +86,7 @@ class LeanMarket:
             option_file = self._folder("option") / f"{day:%Y%m%d}_quote_american.zip"
             if not option_file.is_file():
                 # Stock without its options would move the hedge and leave the legs at yesterday's marks.
-                missing = BadRow(str(option_file), 0, f"{self.stock.symbol} {day}", "no such file")
+                missing = BadRow(option_file.name, 0, f"{self.stock.symbol} {day}", "no such file")
                 self.bad.add(missing, "day without option quotes, left out whole")
                 continue
             recorded = LeanDay(self.root, self.stock.symbol, day)
