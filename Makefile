@@ -22,6 +22,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 run: env ## the whole desk as local processes, until Ctrl-C [SCENARIO=name-or-file | TWS=host:port]
+	@$(PYTHON) tools/desk/web.py --optional
 	@$(DESK) run $(WHICH)
 
 up: ## the whole desk in containers (Docker Compose) [SCENARIO=name | TWS=host:port]
@@ -52,7 +53,7 @@ gateway: env ## the simulated IB Gateway alone, for a program of your own [SCENA
 bench: dev-env ## a measurement beside its peer: make bench B=sim_ticks (without B: what there is) [ARGS="--repeats 3"]
 	@$(DEV)/bin/python -m bench $(B) $(ARGS)
 
-test: dev-env client-envs lint ## all tests, with an ephemeral database [ARGS="tests/desk -k ports"]
+test: dev-env client-envs lint web ## all tests, with an ephemeral database [ARGS="tests/desk -k ports"]
 	@$(DEV)/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: dev-env ## style, types and import rules
@@ -85,11 +86,14 @@ mutation: dev-env ## plant each small mistake into gates, machines, sizes and di
 openapi: dev-env ## write the API's document, tests/contract/openapi.json, from which the page's types are made
 	@$(DEV)/bin/python -m bifrost_monitor.contract tests/contract/openapi.json
 
-picture: dev-env ## take the README's picture from the desk that runs now [BROWSER=/path/to/chromium]
+picture: dev-env ## take the pictures of the READMEs from the desk that runs now [BROWSER=/path/to/chromium]
 	@$(DEV)/bin/python tools/desk/picture.py $(or $(BROWSER),$(shell command -v chromium))
 
 tape: env ## record the small market day that the project ships, by its own simulator
 	@$(VENV)/bin/python -m bifrost_simulator record-tape --scenario config/scenarios/tape/recorded-from.yaml --out config/scenarios/tape/lean
+
+web: ## build the page (Node from the system, else from a wheel); once, until its sources change
+	@$(PYTHON) tools/desk/web.py
 
 env: ## the environment of `make run` (.venv), from the hashed lock file
 	@$(PYTHON) tools/desk/environment.py --folder $(VENV) --lock requirements/runtime.lock

@@ -152,6 +152,16 @@ def write_operation(database: Database, ts: str | None, kind: str, **columns: An
     return int(rows[0][0])
 
 
+def write_trading_day(database: Database, day: str = "2026-03-20") -> None:
+    """A day with its P&L, so that there are figures of it."""
+    database.query(
+        "INSERT INTO trading_days (account, mode, trading_day, hedge_count, daily_pnl, realized_pnl, unrealized_pnl, "
+        "commissions) VALUES (%s, 'live', %s, 1, 412.55, 400.0, 13.55, 1.0)",
+        ACCOUNT,
+        day,
+    )
+
+
 def finish_command(database: Database, command_id: int, status: str, result: dict[str, Any] | None = None) -> None:
     """What the engine writes when a command has come to its end."""
     database.query(

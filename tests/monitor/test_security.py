@@ -107,7 +107,7 @@ def test_bound_beyond_loopback_gets_need_the_token_too(make_monitor: MakeMonitor
     """Health probes and signing in excepted; addresses are good Host headers then, foreign names are not."""
     monitor = make_monitor(MONITOR_HOST="0.0.0.0")
     lan = {"Host": "192.168.1.5:8000"}
-    for path in ("/", "/status", "/operations", "/metrics", "/docs", "/openapi.json", "/static/app.js", "/session"):
+    for path in ("/", "/status", "/operations", "/metrics", "/docs", "/openapi.json", "/static/plain.js", "/session"):
         assert monitor.get(path, headers=lan).status_code == 401, path
     assert monitor.get("/livez", headers=lan).status_code == 200
     assert monitor.get("/readyz", headers=lan).status_code == 200
@@ -203,7 +203,7 @@ def test_bodies_have_a_limit(monitor: Monitor, database: Database) -> None:
 
 
 def test_every_answer_carries_the_security_headers(monitor: Monitor) -> None:
-    for path in ("/", "/status", "/nowhere", "/static/app.js"):
+    for path in ("/", "/status", "/nowhere", "/static/plain.js"):
         headers = monitor.get(path).headers
         assert "script-src 'self'" in headers["content-security-policy"]
         assert "unsafe" not in headers["content-security-policy"]

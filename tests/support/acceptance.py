@@ -127,6 +127,7 @@ class Desk:
             "BIFROST_TOKEN": TOKEN,
             "BIFROST_LOG_DIR": str(home / "engine" / "logs"),
             "BIFROST_SCENARIO": str(self.scenario),
+            "BIFROST_CLOCK__URL": world["BIFROST_CLOCK__URL"],
             "BIFROST_MONITOR__CONTROL_POSTS_PER_MINUTE": "6000",
         }
         self.monitor = ServiceProcess("bifrost_monitor", home / "monitor", monitor)

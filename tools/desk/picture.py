@@ -1,4 +1,4 @@
-"""``make picture``: the README's picture of the page, taken from the desk that runs now."""
+"""``make picture``: the pictures of the READMEs, taken from the desk that runs now."""
 
 from __future__ import annotations
 
@@ -6,32 +6,55 @@ import subprocess
 import sys
 from pathlib import Path
 
-from playwright.sync_api import Error, sync_playwright
+from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
-PICTURE = ROOT / "docs" / "img" / "desk.png"
-SIZE = {"width": 1440, "height": 1000}
+FOLDER = ROOT / "docs" / "img"
+WIDTH, HEIGHT = 1440, 1000
+#: file, page, theme, language, and what is clicked before.
+PICTURES = (
+    ("desk.png", "desk", "dark", "en", ""),
+    ("desk.zh-CN.png", "desk", "light", "zh", ""),
+    ("receipt.png", "activity", "dark", "en", "main tbody tr button.link"),
+    ("simulator.png", "simulator", "dark", "en", ""),
+)
+
+
+def take(browser: Browser, link: str, file: str, name: str, theme: str, language: str, click: str) -> None:
+    """One picture, once everything on the page has come."""
+    context = browser.new_context(viewport={"width": WIDTH, "height": HEIGHT})
+    context.add_init_script(
+        f"localStorage.setItem('bifrost.theme', '{theme}'); localStorage.setItem('bifrost.language', '{language}')"
+    )
+    page: Page = context.new_page()
+    page.goto(link)
+    page.goto(f"{link.split('?', maxsplit=1)[0]}#/{name}")
+    expect(page.locator(f"main.page-{name} .panel").first).to_be_visible(timeout=30_000)
+    expect(page.locator("main .skeleton")).to_have_count(0, timeout=30_000)
+    if click:
+        page.locator(click).first.click()
+        expect(page.locator(".receipt .gates").first).to_be_visible(timeout=30_000)
+    page.wait_for_timeout(2_000)  # the chart has drawn itself, the needle stands still
+    picture = FOLDER / file
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=picture)
+    print(f"{picture.relative_to(ROOT)}: {picture.stat().st_size / 1000:.0f} kB")
+    context.close()
 
 
 def main() -> int:
-    """Open the link that `make token` prints, wait for a position with its price, and take the picture."""
+    """Open the link that `make token` prints and take every picture."""
     said = subprocess.run(["make", "-s", "token"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    link = said.split()[-1]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=sys.argv[1] if sys.argv[1:] else None)
-        page = browser.new_page(viewport=SIZE, device_scale_factor=1)
-        page.goto(link)
-        page.get_by_text("STK").or_(page.get_by_text("Stock")).first.wait_for(timeout=30_000)
-        page.wait_for_timeout(3_000)  # two refreshes: a picture with its numbers filled in
-        PICTURE.parent.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=PICTURE)
+        for picture in PICTURES:
+            take(browser, said.split()[-1], *picture)
         browser.close()
-    print(f"{PICTURE.relative_to(ROOT)}: {PICTURE.stat().st_size / 1000:.0f} kB")
     return 0
 
 
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except (Error, subprocess.CalledProcessError) as error:
+    except (Error, AssertionError, subprocess.CalledProcessError) as error:
         sys.exit(f"picture: no page to be had, does the desk run? {str(error).splitlines()[0]}")

@@ -13,6 +13,8 @@ from .routes_control import set_cookie
 from .services import Services, services_of
 
 STATIC = Path(__file__).parent / "static"
+BUNDLE = STATIC / "app" / "index.html"
+"""What `make web` builds; where nobody could build it, the plain page serves."""
 router = APIRouter(include_in_schema=False)
 Wired = Annotated[Services, Depends(services_of)]
 
@@ -22,7 +24,8 @@ async def get_page(request: Request, services: Wired) -> Response:
     """The page; with ``?token=…`` a cookie and a redirect, so that the token does not stay in the address bar."""
     token = request.query_params.get("token")
     if token is None:
-        return FileResponse(STATIC / "index.html", media_type="text/html")
+        page = BUNDLE if BUNDLE.is_file() else STATIC / "plain.html"
+        return FileResponse(page, media_type="text/html")
     if not services.guard.is_token(token):
         raise ApiError(401, "unauthorized", "the token in this link is not this monitor's; `make token` prints it")
     answer = RedirectResponse("/", status_code=303)

@@ -1,0 +1,34 @@
+// Whether this browser may change something.
+
+import { useSyncExternalStore } from "react";
+import { api } from "./client";
+import type { Session } from "./types";
+
+let session: Session = { signed_in: false, read_only: false };
+let known = false;
+const listeners = new Set<() => void>();
+
+/** Ask the monitor; called at the start, after signing in and after every 401. */
+export async function checkSession(): Promise<void> {
+  try {
+    session = await api<Session>("/session");
+    known = true;
+  } catch {
+    return; // nobody answers: what was known before still holds
+  }
+  for (const listener of listeners) listener();
+}
+
+/** Exchange the token for this browser's cookie; throws what the monitor says against it. */
+export async function signIn(token: string): Promise<void> {
+  await api("/session", { method: "POST", body: { token } });
+  await checkSession();
+}
+
+function subscribe(listener: () => void): () => void {
+  listeners.add(listener);
+  if (!known) void checkSession();
+  return () => listeners.delete(listener);
+}
+
+export const useSession = (): Session => useSyncExternalStore(subscribe, () => session);

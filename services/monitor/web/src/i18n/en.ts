@@ -1,0 +1,4 @@
+import { desk } from "./en-desk";
+import { pages } from "./en-pages";
+
+export const en = { ...desk, ...pages };

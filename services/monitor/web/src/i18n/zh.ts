@@ -1,0 +1,4 @@
+import { desk } from "./zh-desk";
+import { pages } from "./zh-pages";
+
+export const zh = { ...desk, ...pages };
