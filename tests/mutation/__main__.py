@@ -1,8 +1,8 @@
 """``make mutation``: each small mistake planted into gates, machines, sizes and dimensions, and the tests that see it.
 
-A mutant lives in a process of its own, in memory: no file is touched. The unit tests of its part are asked first, and
-only one that survives them unexpectedly is shown to the tests of the whole core. Survivors that change no decision are listed with
-their reason in `equivalents.json`; any other survivor is a failure. docs/runs keeps the record.
+A mutant lives in a process of its own, in memory: no file is touched. The unit tests of its part are asked first; one
+that survives them unexpectedly is shown to the tests of the whole core. Survivors that change no decision are listed
+with their reason in `equivalents.json`; any other survivor is a failure. docs/runs keeps the record.
 """
 
 from __future__ import annotations
