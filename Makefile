@@ -65,8 +65,9 @@ chaos: dev-env ## 50 kills, 50 cuts, 20 database stops and more on real processe
 soak: dev-env ## the whole desk for 8 market hours at 20x: nothing may grow [ARGS="--speed 1 --minutes 90"]
 	@$(DEV)/bin/python -m tests.soak $(ARGS)
 
-sim: dev-env ## simulated days with faults on virtual time; the same seed replays exactly [SEED=1] [DAYS=5] [FAULTS=12]
-	@$(DEV)/bin/python -m tests.sim --seed $(or $(SEED),1) --days $(or $(DAYS),5) --faults $(or $(FAULTS),12)
+sim: dev-env ## simulated days with faults on virtual time; the same seed replays exactly [SEED=1] [DAYS=5] [FAULTS=12] [SWEEP=all]
+	@$(DEV)/bin/python -m tests.sim --seed $(or $(SEED),1) --days $(or $(DAYS),5) --faults $(or $(FAULTS),12) \
+		$(if $(SWEEP),--sweep "$(SWEEP)")
 
 sim-long: dev-env ## 1,000 simulated days and 10,000 faults, 90 minutes a sitting, resumable [ARGS="--minutes 30"]
 	@nice -n 10 $(DEV)/bin/python -m tests.sim.long $(ARGS)

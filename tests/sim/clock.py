@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import selectors
+import warnings
 from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any
@@ -104,7 +105,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             task._log_destroy_pending = False  # type: ignore[attr-defined]
             coroutine = task.get_coro()
             try:
-                coroutine.close()  # type: ignore[union-attr]
+                with warnings.catch_warnings():
+                    # One that was killed before its first step says that nobody awaited it.
+                    warnings.simplefilter("ignore", RuntimeWarning)
+                    coroutine.close()  # type: ignore[union-attr]
             except (RuntimeError, ValueError):
                 continue
         self._ready.clear()  # type: ignore[attr-defined]

@@ -244,15 +244,19 @@ class SimDesk:
         return True
 
     def _commit(self, records: list[SpoolRecord]) -> None:
-        database = self._database
+        database, fault = self._database, self._faults.commit()
         if database.refuse_commits:
             database.refuse_commits -= 1
             self._faults.strike("commit refused")
+            fault = "refused"
+        if fault == "refused":
             raise ConnectionError("server closed the connection unexpectedly")
         database.write_all(records, self.epoch)
         if database.doubtful_commits:
             database.doubtful_commits -= 1
             self._faults.strike("commit in doubt")
+            fault = "in doubt"
+        if fault:
             raise ConnectionError("server closed the connection after COMMIT")
 
     def _show(self, snapshot: SpoolRecord) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -43,6 +43,12 @@ class Faults:
     kill_at_count: int | None = None
     """Kill at exactly this passage of any point: a sweep tries every number."""
     passed: int = 0
+    fate_of: Mapping[int, Fate] = field(default_factory=dict)
+    """What becomes of single messages about orders, by their number: a sweep tries every fate of every message."""
+    messages: int = 0
+    statement_fault: tuple[int, str] | None = None
+    """The number of one commit and what happens to it, ``refused`` or ``in doubt``: a sweep tries both of each."""
+    statements: int = 0
     _prefix: str | None = None
     _left: int = 0
 
@@ -77,11 +83,24 @@ class Faults:
 
     def fate(self, message: str) -> Fate:
         """What becomes of a message named ``message``."""
+        self.messages += 1
+        chosen = self.fate_of.get(self.messages)
+        if chosen is not None:
+            self.struck[f"{chosen} {message}"] += 1
+            return chosen
         if self.noise and self.rng.random() < self.noise:
             fate = self.rng.choice(FATES)
             self.struck[f"{fate} {message}"] += 1
             return fate
         return Fate.NORMAL
+
+    def commit(self) -> str:
+        """What happens to the commit that is due now: ``refused``, ``in doubt``, or nothing."""
+        self.statements += 1
+        if self.statement_fault is not None and self.statement_fault[0] == self.statements:
+            self.struck[f"commit {self.statement_fault[1]}"] += 1
+            return self.statement_fault[1]
+        return ""
 
     def strike(self, name: str) -> None:
         """Count a fault that the world brings about itself."""

@@ -45,7 +45,8 @@ def main() -> int:
         file.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         said = f"BROKEN at {outcome.at}: {outcome.violation}" if outcome.violation else "held"
         print(f"seed {seed}: {said}; {record['days']} days, {record['faults']} faults so far", flush=True)
-    broken = [f"make sim SEED={failure['seed']} DAYS={DAYS_A_RUN}" for failure in sitting["violations"]]
+    again = f"DAYS={DAYS_A_RUN} FAULTS={options.faults_per_day:g}"
+    broken = [f"make sim SEED={failure['seed']} {again}" for failure in sitting["violations"]]
     print("\n".join(broken) or f"every invariant held; {'complete' if record['complete'] else 'to be continued'}")
     return 1 if broken else 0
 

@@ -135,7 +135,7 @@ SMALL_LOSS = EAGER | {"gates.guard.risk.max_daily_loss_usd": 5.0, "gates.guard.r
 
 
 def _drill(*troubles: str, every_s: float = 300.0) -> Drill:
-    return Drill(troubles, EAGER, every_s)
+    return Drill(troubles, EAGER, every_s=every_s)
 
 
 KILLS = _drill("kill", "kill twice")

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from tests.sim import sweep
 from tests.sim.mutants import MUTANTS
 from tests.sim.world import Simulation
 
@@ -35,6 +36,22 @@ def test_another_seed_is_another_world() -> None:
 
 #: The days of a drill are made for its mistake: nearly always the first of them brings it to light.
 DRILL_SEEDS = (1, 2, 3, 4)
+
+
+#: Every so-many-th place of the sweep; `make sim SWEEP=all` takes them all.
+STRIDE = 23
+
+
+def test_one_fault_in_any_place_of_a_morning_keeps_every_invariant() -> None:
+    places = list(sweep.places())
+    assert {place.what for place in places[::STRIDE]} == {place.what for place in places}
+    for place in places[::STRIDE]:
+        outcome = sweep.play(place)
+        assert outcome.held, f'make sim SEED={sweep.SEED} SWEEP="{place}": at {outcome.at}: {outcome.violation}'
+
+
+def test_a_fault_that_strikes_nowhere_is_no_proof() -> None:
+    assert sweep.play(sweep.Place("kill", 1_000_000)).violation == "the fault kill 1000000 never struck"
 
 
 @pytest.mark.parametrize("mistake", MUTANTS)

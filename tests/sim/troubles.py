@@ -75,7 +75,11 @@ class Drill:
     troubles: tuple[str, ...]
     keys: Mapping[str, object] = field(default_factory=dict)
     """Configuration that the drill needs, by its dotted key."""
+    first_s: float = 900.0
+    """After the opening."""
     every_s: float = 300.0
+    until_s: float = float("inf")
+    """After the opening; never in the last minutes of a session."""
     contracts: float | None = None
     """The straddle's size, negative when written; None: as the seed has it."""
 
@@ -138,7 +142,8 @@ class Troubles:
 
     def _plan_drill(self, session: Session, drill: Drill) -> None:
         known = {name: strike for _, name, strike in self._kinds}
-        moments = takewhile(lambda at_s: at_s < session.close_s - 300.0, count(session.open_s + 900.0, drill.every_s))
+        end_s = min(session.close_s - 300.0, session.open_s + drill.until_s)
+        moments = takewhile(lambda at_s: at_s < end_s, count(session.open_s + drill.first_s, drill.every_s))
         for at_s, name in zip(moments, cycle(drill.troubles), strict=False):
             self._world.agenda.at(at_s, partial(self._strike, name, known[name]))
 

@@ -113,7 +113,7 @@ class Simulation:
         self._busy_until_s = 0.0
         self._deadline_s = 0.0
         self._checking = False
-        self._blocked_since_s: float | None = None
+        self._settled_s = 0.0
         sign = self.rng.choice((1.0, 1.0, -1.0))
         self.contracts = sign * self.rng.choice((8.0, 12.0, 20.0))
         if drill is not None and drill.contracts is not None:
@@ -311,6 +311,10 @@ class Simulation:
             self._checking = True
             self.agenda.after(10.0, self._settle)
 
+    def settled_since(self, after_open_s: float) -> bool:
+        """Whether the desk has been seen at rest so long after the first opening or later."""
+        return self._settled_s >= self.sessions[0].open_s + after_open_s
+
     def _settle(self) -> None:
         if self.troubles.standing or self.life is None or self.agenda.now_s - self.life.started_s < 30.0:
             self._deadline_s = self.agenda.now_s + SETTLE_LIMIT_S
@@ -319,7 +323,7 @@ class Simulation:
             return
         why = self.referee.unsettled()
         if not why:
-            self._checking = False
+            self._checking, self._settled_s = False, self.agenda.now_s
             self.referee.check()
             return
         if self.agenda.now_s > self._deadline_s:
