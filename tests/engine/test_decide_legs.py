@@ -9,9 +9,9 @@ import pytest
 from bifrost.contract import ContractKey, contract_key
 from bifrost_engine.domain import effects as fx
 from bifrost_engine.domain import events as ev
-from bifrost_engine.domain.words import BrokerPosition, Purpose, Side
+from bifrost_engine.domain.words import BrokerPosition, Execution, Purpose, Side
 
-from tests.engine.rig import CALL, PUT, STOCK, Rig, rules
+from tests.engine.rig import ACCOUNT, CALL, PUT, STOCK, Rig, rules
 from tests.engine.rule_builders import new_york
 from tests.engine.test_decide_orders import quick_rig
 
@@ -179,3 +179,106 @@ def test_a_disappearance_that_nothing_explains_never_trades() -> None:
     rig.pass_time(120, step_s=1)
     assert not rig.state.recon.done
     assert len(rig.of(fx.PlaceOrder)) == 1
+
+
+def expiring(*keys: ContractKey, quantity: float = 2.0) -> Rig:
+    """Legs that have just expired on a Friday with the stock at 140, hedging suspended."""
+    rig = Rig(rules(gates__intent__hedge__cooldown_seconds=0.0), legs=dict.fromkeys(keys, quantity))
+    rig.start()
+    for ref in list(rig.broker):
+        rig.fill(ref)
+    rig.send(ev.SuspensionRead(rig.at, True))
+    friday = new_york("2026-06-05 16:00")
+    rig.wall_s += friday - 10 - (rig.market_s or 0.0)
+    rig.market_s = friday - 10
+    rig.pass_time(20)
+    return rig
+
+
+def gone(rig: Rig) -> None:
+    rig.legs = dict.fromkeys(rig.legs, 0.0)
+    rig.send(ev.PositionsReported(rig.at, rig.positions()))
+    rig.pass_time(15)
+
+
+def test_a_leg_in_the_money_that_is_gone_waits_for_its_shares() -> None:
+    """The broker takes the contract away before it delivers: taken for dead, its shares would be a stranger's."""
+    rig = expiring(LOW_CALL)
+    own = rig.state.ledger.position(STOCK)
+    gone(rig)
+    assert not rig.state.recon.done and rig.state.legs[LOW_CALL].managed
+    assert "unexplained_difference" in rig.alerts()
+    rig.shares += 200.0
+    rig.send(ev.PositionsReported(rig.at, rig.positions()))
+    rig.pass_time(35)
+    assert rig.state.recon.done
+    assert rig.state.ledger.position(STOCK) == own + 200.0
+    assert (rig.state.external_shares, rig.state.legs[LOW_CALL].managed) == (0.0, False)
+
+
+def test_shares_wait_with_a_leg_that_nothing_explains() -> None:
+    """A number of shares that fits no leg may still be its exercise: it is nobody's before the operator has looked."""
+    rig = expiring(LOW_CALL)
+    rig.shares += 150.0
+    gone(rig)
+    assert rig.state.external_shares == 0.0 and not rig.state.recon.done
+    rig.send(ev.CommandReceived(rig.at, 5, "accept_positions", {"expected": {str(LOW_CALL): 0.0}}))
+    assert rig.last(fx.FinishCommand).status == "done"
+    rig.pass_time(12)
+    assert rig.state.recon.done and rig.state.external_shares == 150.0
+
+
+def test_a_leg_that_dies_worthless_costs_its_last_mark() -> None:
+    rig = expiring(HIGH_CALL)
+    before = rig.state.day.daily_pnl_usd
+    mark = rig.state.day.positions[HIGH_CALL].mark
+    assert mark == 5.5
+    gone(rig)
+    assert rig.state.recon.done
+    assert rig.state.legs[HIGH_CALL].release_reason == "expired"
+    assert rig.state.day.daily_pnl_usd == pytest.approx(before - mark * 2 * 100)
+
+
+def test_an_expiry_that_no_engine_saw_is_believed_when_two_comparisons_agree_and_no_share_moved() -> None:
+    rig = expiring(LOW_CALL)
+    day = dict(rig.last(fx.RecordTradingDay).row) | {"attribution": None}
+    again = rig.restart(trading_day=day)
+    again.legs = {LOW_CALL: 0.0}
+    again.market_s = new_york("2026-06-08 08:00")
+    again.start()
+    again.pass_time(15)
+    assert again.state.recon.done
+    assert again.state.legs[LOW_CALL].release_reason == "expired"
+    assert again.state.external_shares == 0.0
+
+
+def test_what_others_trade_counts_at_their_price_not_at_the_mark() -> None:
+    rig, ref = quick_rig()
+    rig.fill(ref)
+    rig.pass_time(1)
+    before = rig.state.day.daily_pnl_usd
+    rig.legs[CALL] = 23.0
+    for number, (quantity, price) in enumerate(((2.0, 5.20), (1.0, 5.50)), 1):
+        bought = Execution(
+            f"00ff.0{number}.01", ACCOUNT, CALL, Side.BUY, quantity, price, rig.market_s or 0.0, multiplier=100.0
+        )
+        rig.executions.append(bought)
+        rig.send(ev.ExecutionReported(rig.at, bought))
+    rig.send(ev.PositionsReported(rig.at, rig.positions()))
+    rig.pass_time(3)
+    assert rig.state.legs[CALL].quantity == 23.0 and rig.state.recon.done
+    # Marked at 5.50: two of them came 0.30 below it.
+    assert rig.state.day.daily_pnl_usd - before == pytest.approx(2 * 100 * 0.30, abs=1e-6)
+
+
+def test_shares_delivered_on_a_late_evening_carry_new_yorks_date() -> None:
+    rig, ref = quick_rig()
+    rig.fill(ref)
+    rig.pass_time(1)
+    rig.market_s = new_york("2026-05-07 22:30")  # the eighth already in UTC
+    rig.legs[CALL] -= 1.0
+    rig.shares += 100.0
+    rig.send(ev.PositionsReported(rig.at, rig.positions()))
+    rig.pass_time(12)
+    (booked,) = [e.execution for e in rig.of(fx.RecordExecution) if e.execution.exec_id.startswith("exer:")]
+    assert booked.exec_id == f"exer:{CALL}:20260507"

@@ -46,6 +46,8 @@ class PortfolioMemory:
     volatility: VolatilityMemory = field(default_factory=VolatilityMemory)
     settled: Mapping[str, float] = field(default_factory=dict)
     """Official last price of the stock by expiry date."""
+    unseen: frozenset[str] = frozenset()
+    """Expiries that no engine saw: their price is what came after them, good enough for a delta and for nothing else."""
     last: Exposure | None = None
     inputs: object = None
     """What the last result was computed from; equal inputs within a second give the same result."""
@@ -67,7 +69,7 @@ def exposure(
     """
     counted = [leg for _, leg in sorted(legs.items()) if leg.managed]
     if not counted:
-        return _no_legs(stock_shares), PortfolioMemory(settled=memory.settled)
+        return _no_legs(stock_shares), PortfolioMemory(settled=memory.settled, unseen=memory.unseen)
     if at.market_s is None:
         return _invalid(stock_shares, len(counted), "market time is not known yet"), memory
     if book.mid is None:
@@ -93,8 +95,8 @@ def _work(
     live = [Pricing(leg.key, times[leg.key].t_years) for leg in legs if not times[leg.key].expired]
     dividends = dividends_ahead(market_s, config)
     chosen, volatility = best(live, spot, dividends, book, at, config, calendar, memory.volatility)
-    settled = _settle(legs, times, book, spot, market_s, calendar, memory.settled)
-    memory = replace(memory, volatility=volatility, settled=settled)
+    settled, unseen = _settle(legs, times, book, spot, market_s, calendar, memory)
+    memory = replace(memory, volatility=volatility, settled=settled, unseen=unseen)
     inputs = (spot, tuple(legs), tuple(settled.items()), config.greeks, _inputs_of(chosen, legs, book))
     since_s = market_s - memory.computed_market_s
     last = memory.last
@@ -149,18 +151,25 @@ def _settle(
     spot: float,
     market_s: float,
     calendar: TradingCalendar,
-    settled: Mapping[str, float],
-) -> Mapping[str, float]:
-    """The official last price per expiry that has passed: it stands still while after-hours trading goes on."""
+    memory: PortfolioMemory,
+) -> tuple[Mapping[str, float], frozenset[str]]:
+    """The official last price per expiry that has passed: it stands still while after-hours trading goes on.
+
+    The second value names the expiries whose last price nobody took in time.
+    """
+    settled = memory.settled
     prices = {leg.key.expiry: settled[leg.key.expiry] for leg in legs if leg.key.expiry in settled}
+    unseen = memory.unseen
     for leg in legs:
         if times[leg.key].expired:
+            expiry = leg.key.expiry
             passed_s = market_s - calendar.last_trading_moment_s(leg.key.expiry_date)
             if passed_s <= SETTLE_WITHIN_S:
-                prices[leg.key.expiry] = book.last or spot
-            elif leg.key.expiry not in prices:
-                prices[leg.key.expiry] = _settled_before(book, market_s, market_s - passed_s) or book.last or spot
-    return settled if prices == settled else prices
+                prices[expiry] = book.last or spot
+            elif expiry not in prices:
+                prices[expiry] = _settled_before(book, market_s, market_s - passed_s) or book.last or spot
+                unseen |= {expiry}
+    return (settled if prices == settled else prices), unseen
 
 
 def _settled_before(book: MarketBook, market_s: float, expired_s: float) -> float | None:

@@ -11,7 +11,7 @@ from . import ledger as ledgers
 from . import orders, trading_day
 from .effects import OperationType, RecordCost, RecordExecution, RecordHistory, RecordOperation, RecordTradingDay
 from .events import CommissionReported, ExecutionReported, OrderErrorReported, OrderPlaced, OrderStatusReported
-from .state import OrderInFlight
+from .state import Foreign, OrderInFlight
 from .turn import Turn
 from .words import Execution, Mode, OrderErrorKind, Origin
 
@@ -193,7 +193,9 @@ def _fold_external(turn: Turn, execution: Execution) -> bool:
     if execution.exec_id in state.external_seen or execution.key.symbol != state.stock.symbol:
         return False
     pending = dict(state.external_pending)
-    pending[execution.key] = pending.get(execution.key, 0.0) + execution.signed_quantity
+    before = pending.get(execution.key, Foreign())
+    moved = execution.signed_quantity
+    pending[execution.key] = Foreign(before.quantity + moved, before.amount + moved * execution.price)
     turn.change(external_seen=state.external_seen | {execution.exec_id}, external_pending=pending)
     turn.emit(RecordExecution(turn.at, replace(execution, origin=Origin.EXTERNAL)))
     return True

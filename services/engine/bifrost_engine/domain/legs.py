@@ -66,17 +66,25 @@ def release(turn: Turn, leg: Leg, reason: ReleaseReason, why: str) -> None:
     turn.alert(Severity.INFO, "leg_released", f"{leg.key} is no longer managed: {why}", key=str(leg.key))
 
 
-def change_quantity(turn: Turn, leg: Leg, quantity: float, why: str, price: float | None = None) -> None:
+def change_quantity(
+    turn: Turn,
+    leg: Leg,
+    quantity: float,
+    why: str,
+    price: float | None = None,
+    ended: ReleaseReason = ReleaseReason.CLOSED,
+) -> None:
     """Follow the broker's quantity of a managed leg, for a reason that was found.
 
-    ``price`` is what the change was done at, dollars a share; the current mark when it is not known.
+    ``price`` is what the change was done at, dollars a share; the current mark when it is not known. ``ended`` says why
+    a leg of which nothing is left is managed no more.
     """
     done_at = price if price is not None else mark(turn, leg.key)
     if done_at is not None:
         moved = quantity - leg.quantity
         turn.change(day=trading_day.trade(turn.state.day, leg.key, moved, done_at, leg.multiplier))
     if quantity == 0.0:
-        release(turn, replace(leg, quantity=0.0), ReleaseReason.CLOSED, why)
+        release(turn, replace(leg, quantity=0.0), ended, why)
         return
     _store(turn, replace(leg, quantity=quantity))
     turn.emit(RecordTradingDay(turn.state.day.as_row()))

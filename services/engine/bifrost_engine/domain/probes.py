@@ -140,7 +140,8 @@ def _unexplained_shares(turn: Turn) -> float | None:
     if state.positions is None or state.external_shares is None:
         return None
     observed = sum(p.quantity for p in state.positions if p.key == state.stock and p.account == state.account)
-    external = state.external_shares + state.external_pending.get(state.stock, 0.0)
+    pending = state.external_pending.get(state.stock)
+    external = state.external_shares + (pending.quantity if pending is not None else 0.0)
     return observed - external - state.live_ledger.position(state.stock)
 
 

@@ -7,24 +7,19 @@ Explained in this order: own executions, foreign executions of the contract, exe
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from bifrost.contract import ContractKey
 
-from . import facts, legs, probes
-from .effects import RecordBaseline, RecordReconciliation, Severity
+from . import explain, facts, legs, probes
+from .effects import RecordReconciliation, Severity
 from .events import BrokerTruth, PositionsReported
-from .leg_model import expired_delta
 from .machines.hedge import LIVE, HedgeState
-from .portfolio import Leg, ReleaseReason
 from .state import Difference
 from .turn import Turn
-from .words import Execution, Mode, Origin, Side, Trigger
+from .words import Mode, Trigger
 
 #: Two comparisons that agree must lie this far apart, and no comparison counts sooner after an execution (wall s).
 AGREE_S = 5.0
-#: A leg that shrank, its quantity now, and the shares that its exercise or assignment delivers (signed).
-_Shrunk = tuple[Leg, float, float]
 #: An order of ours is under way: positions are moving and say nothing.
 _BUSY = LIVE | {HedgeState.SEND, HedgeState.RECOVER}
 
@@ -83,10 +78,10 @@ def _compare(turn: Turn, truth: BrokerTruth, folded: tuple[str, ...]) -> None:
     if turn.state.external_shares is None and not (
         legs.observed_quantity(turn, stock) - turn.state.live_ledger.position(stock)
     ):
-        _set_external(turn, 0.0, "first observation")
-    _explain_foreign(turn, notes)
-    _explain_exercise(turn, notes)
-    _explain_expiry(turn, notes)
+        explain.set_external(turn, 0.0, "first observation")
+    explain.foreign_executions(turn, notes)
+    explain.exercise(turn, notes)
+    explain.expiry(turn, notes)
     differences = (*_leg_differences(turn), *_stock_differences(turn))
     recon = turn.state.recon
     same = bool(differences) and differences == recon.suspects
@@ -165,128 +160,30 @@ def _stock_differences(turn: Turn) -> tuple[Difference, ...]:
     return ()
 
 
-def _explain_foreign(turn: Turn, notes: list[dict[str, object]]) -> None:
-    """Executions of others in the account explain as many contracts as they moved."""
-    state = turn.state
-    for key, moved in state.external_pending.items():
-        if key == state.stock:
-            if state.external_shares is not None and moved:
-                _set_external(turn, state.external_shares + moved, "executions of other clients")
-                notes.append({"contract_key": str(key), "what": "external executions", "shares": moved})
-            continue
-        leg = state.legs.get(key)
-        traded = leg is not None and leg.managed and moved
-        if leg is not None and traded and leg.quantity + moved == legs.observed_quantity(turn, key):
-            legs.change_quantity(turn, leg, leg.quantity + moved, "traded by another client")
-            notes.append({"contract_key": str(key), "what": "external executions", "quantity": moved})
-    turn.change(external_pending={})
-
-
-def _explain_exercise(turn: Turn, notes: list[dict[str, object]]) -> None:
-    """A leg that shrank while shares moved by n times the multiplier was exercised or assigned: leg and shares go
-    over in one step, at the strike."""
-    state = turn.state
-    if state.external_shares is None or turn.at.market_s is None:
-        return
-    shrunk: list[_Shrunk] = []
-    for leg in state.legs.values():
-        now = legs.observed_quantity(turn, leg.key)
-        if leg.managed and abs(now) < abs(leg.quantity) and now * leg.quantity >= 0:
-            gone = leg.quantity - now
-            shrunk.append((leg, now, gone * leg.multiplier * (1.0 if leg.key.right == "C" else -1.0)))
-    if not shrunk:
-        return
-    expected = state.live_ledger.position(state.stock) + state.external_shares
-    moved = legs.observed_quantity(turn, state.stock) - expected
-    chosen = _delivered(turn, shrunk, moved)
-    day = datetime.fromtimestamp(turn.at.market_s, UTC).strftime("%Y%m%d")
-    for leg, now, shares in chosen:
-        if shares:
-            _deliver(turn, leg, shares, day)
-            legs.change_quantity(turn, leg, now, "exercised or assigned", price=0.0)
-            notes.append({"contract_key": str(leg.key), "what": "exercise or assignment", "shares": shares})
-
-
-def _delivered(turn: Turn, shrunk: list[_Shrunk], moved: float) -> list[_Shrunk]:
-    """Those of the legs that shrank which the ``moved`` shares account for.
-
-    Calls and puts that go together without a share moving prove nothing: deliveries of both signs are believed only of
-    legs that have expired in the money. What expired out of the money delivers nothing.
-    """
-    able = [entry for entry in shrunk if not (_expired(turn, entry[0]) and not _in_the_money(turn, entry[0]))]
-    total = sum(entry[2] for entry in able)
-    one_sign = all(entry[2] * moved > 0 for entry in able)
-    if able and abs(moved - total) < 1e-9 and (one_sign or all(_expired(turn, entry[0]) for entry in able)):
-        return able
-    return [entry for entry in shrunk if moved and abs(moved - entry[2]) < 1e-9][:1]
-
-
-def _expired(turn: Turn, leg: Leg) -> bool:
-    moment_s = turn.rules.calendar.last_trading_moment_s(leg.key.expiry_date)
-    return turn.at.market_s is not None and turn.at.market_s >= moment_s
-
-
-def _in_the_money(turn: Turn, leg: Leg) -> bool:
-    """At the official last price of its expiry; a price that is not known excludes nothing."""
-    state = turn.state
-    price = state.portfolio.settled.get(leg.key.expiry) or state.book.last or state.book.mid
-    return price is None or expired_delta(leg.key, price) != 0.0
-
-
-def _deliver(turn: Turn, leg: Leg, shares: float, day: str) -> None:
-    name, known = f"exer:{leg.key}:{day}", turn.state.live_ledger.executions
-    # A leg may be assigned in parts on one day: under the same id the second part would be taken for told.
-    times = sum(exec_id == name or exec_id.startswith(f"{name}:") for exec_id in known)
-    execution = Execution(
-        exec_id=f"{name}:{times + 1}" if times else name,
-        account=turn.state.account,
-        key=turn.state.stock,
-        side=Side.of(shares),
-        quantity=abs(shares),
-        price=leg.key.strike,
-        time_s=turn.at.market_s or 0.0,
-        origin=Origin.SYNTHETIC,
-        note=f"delivered by exercise or assignment of {leg.key}",
-    )
-    facts.fold(turn, execution)
-    turn.alert(Severity.WARNING, "exercise", f"{leg.key}: {shares:+g} shares delivered", key=str(leg.key))
-
-
-def _explain_expiry(turn: Turn, notes: list[dict[str, object]]) -> None:
-    if turn.at.market_s is None:
-        return
-    for leg in tuple(turn.state.legs.values()):
-        if not leg.managed or legs.observed_quantity(turn, leg.key) != 0.0:
-            continue
-        if _expired(turn, leg):
-            legs.release(turn, leg, ReleaseReason.EXPIRED, "expired")
-            notes.append({"contract_key": str(leg.key), "what": "expired", "quantity": leg.quantity})
-
-
 def _settle(turn: Turn, differences: tuple[Difference, ...], notes: list[dict[str, object]]) -> tuple[Difference, ...]:
-    """What two comparisons agree on: shares become external where the scope allows it, the rest blocks."""
+    """What two comparisons agree on: shares become external where the scope allows it, the rest blocks.
+
+    A leg that has expired without a price to say how is released as worthless. While another leg is unexplained, shares
+    wait with it: they may be what its exercise delivered.
+    """
+    differences = tuple(d for d in differences if not explain.died_unseen(turn, d, differences, notes))
     blocked: list[Difference] = []
     account_scope = turn.rules.config.gates.intent.hedge.stock_scope == "account"
+    legs_differ = any(d.key.is_option for d in differences)
     for difference in differences:
         first = difference.key == turn.state.stock and turn.state.external_shares is None
-        if difference.key.is_option or (account_scope and not first):
+        if difference.key.is_option or (account_scope and not first) or (legs_differ and not first):
             blocked.append(difference)
             turn.alert(Severity.CRITICAL, "unexplained_difference", _sentence(difference), key=str(difference.key))
             continue
         shares = difference.observed - turn.state.live_ledger.position(turn.state.stock)
         reason = "first observation" if first else "unexplained change of shares that are not ours"
-        _set_external(turn, shares, reason)
+        explain.set_external(turn, shares, reason)
         notes.append({"contract_key": str(difference.key), "what": reason, "shares": shares})
         if shares or not first:
             turn.alert(Severity.WARNING, "external_baseline", f"{shares:g} shares of {turn.state.stock.symbol} "
                        f"in {turn.state.account} are taken as not ours: {reason}")  # fmt: skip
     return tuple(blocked)
-
-
-def _set_external(turn: Turn, shares: float, reason: str, named_by: str = "") -> None:
-    confirmed = bool(named_by)
-    turn.change(external_shares=shares, external_confirmed=turn.state.external_confirmed or confirmed)
-    turn.emit(RecordBaseline(turn.at, shares, "confirmed" if confirmed else "observed", named_by or "engine", reason))
 
 
 def accept(turn: Turn, expected: dict[ContractKey, float], named_by: str) -> str:
@@ -306,7 +203,7 @@ def accept(turn: Turn, expected: dict[ContractKey, float], named_by: str) -> str
         if now != leg.quantity:
             legs.change_quantity(turn, leg, now, f"accepted by {named_by}")
     live = turn.state.live_ledger.position(turn.state.stock)
-    _set_external(turn, legs.observed_quantity(turn, turn.state.stock) - live, "accepted", named_by)
+    explain.set_external(turn, legs.observed_quantity(turn, turn.state.stock) - live, "accepted", named_by)
     turn.change(recon=replace(turn.state.recon, blocked=(), suspects=(), suspects_s=None))
     turn.ask_truth(Trigger.COMMAND)
     return ""

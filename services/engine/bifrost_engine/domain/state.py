@@ -62,6 +62,14 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
+class Foreign:
+    """What others have traded of a contract: signed quantity, and that times the price, dollars a share."""
+
+    quantity: float = 0.0
+    amount: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Reconciliation:
     """Where the comparison with the broker stands; times are wall seconds."""
 
@@ -175,8 +183,8 @@ class State:
     external_shares: float | None = None
     external_confirmed: bool = False
     external_seen: frozenset[str] = frozenset()
-    external_pending: Mapping[ContractKey, float] = field(default_factory=dict)
-    """Foreign executions since the last comparison, signed quantity by contract: they explain differences."""
+    external_pending: Mapping[ContractKey, Foreign] = field(default_factory=dict)
+    """Foreign executions since the last comparison, by contract: they explain differences."""
     buying_power: float | None = None
     # machines
     trading: TradingState = TradingState.BOOT
