@@ -49,7 +49,7 @@ class IbCode(IntEnum):
     PARTLY_NOT_SUBSCRIBED = 10090
     CANCEL_UNKNOWN_ORDER = 10147
     CANCEL_IMPOSSIBLE = 10148
-    CANCEL_ALREADY_PENDING = 10149
+    INVALID_ORDER_ID = 10149
     DELAYED_DATA = 10167
     DELAYED_NOT_ENABLED = 10168
     NOT_SUBSCRIBED = 10186
@@ -97,7 +97,7 @@ MEANING: dict[int, str] = {
     IbCode.PARTLY_NOT_SUBSCRIBED: "a part of the requested market data is not subscribed",
     IbCode.CANCEL_UNKNOWN_ORDER: "the order to cancel is unknown to the gateway",
     IbCode.CANCEL_IMPOSSIBLE: "the order cannot be cancelled in its present state",
-    IbCode.CANCEL_ALREADY_PENDING: "the order is being cancelled already",
+    IbCode.INVALID_ORDER_ID: "no order can have this id",
     IbCode.DELAYED_DATA: "no live subscription: delayed data is shown instead",
     IbCode.DELAYED_NOT_ENABLED: "no live subscription, and delayed data was not asked for",
     IbCode.NOT_SUBSCRIBED: "this market data is not subscribed",
@@ -148,7 +148,7 @@ ORDER_REJECTS = frozenset(
     }
 )
 MODIFY_REJECTS = frozenset({IbCode.CANNOT_MODIFY_FILLED, IbCode.ORDER_NOT_MODIFIABLE})
-CANCEL_REJECTS = frozenset({IbCode.CANCEL_UNKNOWN_ORDER, IbCode.CANCEL_IMPOSSIBLE, IbCode.CANCEL_ALREADY_PENDING})
+CANCEL_REJECTS = frozenset({IbCode.CANCEL_UNKNOWN_ORDER, IbCode.CANCEL_IMPOSSIBLE, IbCode.INVALID_ORDER_ID})
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,7 +185,8 @@ class Tenure:
             tape=tape.event if tape is not None else None,
         )
         for note in notes:
-            self.alert(Severity.WARNING, "restore", note)
+            code, _, text = note.partition(": ")
+            self.alert(Severity.WARNING, code, text)
         if self._beating is not None:
             self._beating.cancel()
         self._beating = asyncio.ensure_future(self._guard(hedger.run()))

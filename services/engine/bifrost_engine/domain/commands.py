@@ -100,15 +100,28 @@ def _resolve_order(turn: Turn, command_id: int, args: Args) -> None:
         return
     outcome, price = str(args["outcome"]), args.get("price")
     quantity = args.get("quantity")
-    shares = order.intent.quantity if outcome == "filled" and quantity is None else int(str(quantity or 0))
+    shares = order.filled if outcome == "not_filled" else int(str(quantity or 0))
+    if outcome == "filled" and quantity is None:
+        shares = order.intent.quantity
+    if not order.filled <= shares <= order.intent.quantity:
+        told = f"{order.filled} of {order.intent.quantity} shares are known to be filled"
+        _close(turn, command_id, f"{shares} filled cannot be: {told}")
+        return
     new = shares - order.filled
     if outcome != "not_filled" and new > 0:
         if price is None:
             _close(turn, command_id, "a fill needs its price")
             return
-        _book(turn, float(str(price)), new)
+        _book(turn, _price_of_the_rest(turn, order.order_ref, shares, float(str(price))), new)
     _end_resolved(turn)
     _close(turn, command_id, "", {"order_ref": reference, "outcome": outcome, "filled": shares})
+
+
+def _price_of_the_rest(turn: Turn, order_ref: str, shares: int, average: float) -> float:
+    """Price of what the ledger lacks, from the average of all ``shares``; that average where it is absurd."""
+    known = turn.state.ledger.fills(order_ref)
+    rest = (average * shares - known.average_price * known.quantity) / (shares - known.quantity)
+    return rest if rest > 0 else average
 
 
 def _end_resolved(turn: Turn) -> None:

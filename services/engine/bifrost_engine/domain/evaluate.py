@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from bifrost.config import OnBreaker
+
 from . import daybook, flatten, freshness, gates, legs, look, market, marks, orders, portfolio, reconcile
 from . import trading_day as days
 from .dimensions import classify
 from .effects import RecordCounts, RecordDecision, RecordHistory, RecordTradingDay, Severity
+from .limits import at_least
 from .machines.hedge import IDLE, HedgeEvent
 from .machines.trading import TRADING_MACHINE, TradingEvent, TradingState
 from .portfolio import Exposure
 from .session import session_view
 from .state import Minute
-from .turn import Turn
+from .turn import ALERT_DAILY_S, Turn
 from .view import GateResult, LastHedge, SessionView, View
 from .words import (
     DeltaState,
@@ -90,7 +93,8 @@ def _exposure(turn: Turn) -> Exposure:
     )
     turn.change(exposure=exposure, portfolio=memory)
     for alert in exposure.alerts:
-        turn.alert(Severity.WARNING, alert.code, alert.message, key=str(alert.key))
+        key = f"{alert.key}:{state.day.day}"
+        turn.alert(Severity.WARNING, alert.code, alert.message, key=key, repeat_s=ALERT_DAILY_S)
     return exposure
 
 
@@ -106,11 +110,21 @@ def _risk(turn: Turn, exposure: Exposure, session: SessionView, stale: str) -> N
         turn.emit(RecordTradingDay(day.as_row()))
         turn.alert(Severity.CRITICAL, "breaker", f"daily-loss breaker: {day.breaker_reason}", key=str(day.day))
         orders.withdraw(turn, HedgeEvent.RISK_TRIP, "circuit breaker")
-    dimensions = state.dimensions
-    if day.breaker_latched and config.gates.guard.risk.on_breaker == "halt" and dimensions is not None:
-        short_gamma = dimensions.option is OptionState.SHORT_GAMMA
-        if short_gamma or dimensions.delta is DeltaState.FORCE_HEDGE:
-            turn.alert(Severity.CRITICAL, "breaker_exposed", "halted by the breaker with an exposure that grows")
+    _warn_of_exposure(turn, exposure)
+
+
+def _warn_of_exposure(turn: Turn, exposure: Exposure) -> None:
+    """Halted by the breaker with a book that runs away: a critical alert, repeated while it lasts."""
+    state, config = turn.state, turn.rules.config
+    if not state.day.breaker_latched or config.gates.guard.risk.on_breaker is not OnBreaker.HALT:
+        return
+    delta = exposure.net_delta_shares
+    short_gamma = state.dimensions is not None and state.dimensions.option is OptionState.SHORT_GAMMA
+    if short_gamma or (delta is not None and at_least(abs(delta), config.gates.state.delta.max_delta_limit)):
+        told = "unknown" if delta is None else f"{delta:+.0f} shares"
+        gamma = "short" if short_gamma else "long"
+        text = f"halted by the breaker with {gamma} gamma and a net delta of {told}: {state.day.breaker_reason}"
+        turn.alert(Severity.CRITICAL, "breaker_exposed", text)
 
 
 def _classify(turn: Turn, exposure: Exposure, session: SessionView, stale: str) -> Dimensions:

@@ -42,11 +42,13 @@ class LineFailed:
 
 @dataclass(frozen=True, slots=True)
 class FarmChanged:
-    """2103/2105 (broken) and 2104/2106 (restored) of a data farm."""
+    """2103 to 2119, 2157 and 2158: what the gateway says of a data farm. 2103/2105 break it, 2104/2106 restore it."""
 
     at: Times
     code: int
     farm: str
+    text: str = ""
+    """What the code means, for the operator."""
 
 
 @dataclass(frozen=True, slots=True)

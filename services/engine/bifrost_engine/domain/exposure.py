@@ -47,7 +47,7 @@ class PortfolioMemory:
     settled: Mapping[str, float] = field(default_factory=dict)
     """Official last price of the stock by expiry date."""
     unseen: frozenset[str] = frozenset()
-    """Expiries that no engine saw: their price is what came after them, good enough for a delta and for nothing else."""
+    """Expiries that no engine saw: their price is what came later, good enough for a delta and for nothing else."""
     last: Exposure | None = None
     inputs: object = None
     """What the last result was computed from; equal inputs within a second give the same result."""

@@ -204,13 +204,14 @@ def _fold_external(turn: Turn, execution: Execution) -> bool:
 def commission_reported(turn: Turn, event: CommissionReported) -> None:
     """Costs come later than the execution and are joined by exec_id."""
     state = turn.state
-    if event.commission is None or event.exec_id in state.ledger.commissions:
+    ours = event.exec_id in state.ledger.executions
+    book = state.ledger if ours else state.live_ledger
+    if event.commission is None or event.exec_id in book.commissions or event.exec_id not in book.executions:
         return
-    if event.exec_id not in state.ledger.executions:
-        return
-    book = ledgers.add_commission(state.ledger, event.exec_id, event.commission)
-    turn.change(ledger=book)
-    if state.mode is Mode.LIVE:
+    book = ledgers.add_commission(book, event.exec_id, event.commission)
+    if ours:
+        turn.change(ledger=book)
+        turn.change_day(commissions_usd=state.day.commissions_usd + event.commission)
+    if not ours or state.mode is Mode.LIVE:
         turn.change(live_ledger=book)
-    turn.change_day(commissions_usd=state.day.commissions_usd + event.commission)
     turn.emit(RecordCost(event.exec_id, event.commission, event.currency, event.realized_pnl))

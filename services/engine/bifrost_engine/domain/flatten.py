@@ -15,6 +15,8 @@ from .turn import Turn
 from .view import View
 from .words import OrderType, Purpose
 
+#: The order before the next slice has no known end: it is being found out.
+_NOT_KNOWN = frozenset({HedgeState.UNKNOWN, HedgeState.RECOVER, HedgeState.FAIL})
 #: A flatten that no gate lets through for this long (wall seconds) is reported as failed; the hold stays.
 PATIENCE_S = 120.0
 
@@ -56,6 +58,8 @@ def command(turn: Turn, command_id: int, target: str, force: bool) -> None:
 
 def _refusal(turn: Turn, target: str, force: bool, own: int) -> str:
     state = turn.state
+    if state.stopping:
+        return f"the engine is stopping: {state.stopping}"
     if not state.leading:
         return "this engine does not lead: the leader takes the command"
     if not state.link.usable:
@@ -98,7 +102,11 @@ def _sign(number: float) -> int:
 def advance(turn: Turn, view: View) -> None:
     """Send the next slice when the last one has ended, or report that all is done."""
     task = turn.state.flatten
-    if task is None or turn.state.hedge not in IDLE:
+    if task is None:
+        return
+    if turn.state.hedge not in IDLE:
+        if turn.state.hedge in _NOT_KNOWN and turn.state.order is not None:
+            _wait(turn, task, f"order {turn.state.order.order_ref} is {turn.state.hedge}: its end is not known yet")
         return
     own = round(own_shares(turn))
     left = target_shares(turn, task.target) - own

@@ -134,6 +134,8 @@ def adopt_by_command(turn: Turn, key: ContractKey) -> str:
     known = turn.state.legs.get(key)
     if known is not None and known.managed:
         return f"{key} is managed already"
+    if turn.state.positions is None:
+        return "the broker's positions are not known now"
     position = observed(turn, key)
     if position is None or position.quantity == 0:
         return f"{turn.state.account} holds no {key}"

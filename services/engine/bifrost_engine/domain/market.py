@@ -68,6 +68,8 @@ class MarketBook:
     feed_error: FeedError | None = None
     """An error of the whole feed (LineFailed without a key)."""
     farm_errors: Mapping[str, FeedError] = field(default_factory=dict)
+    farms: Mapping[str, FeedError] = field(default_factory=dict)
+    """The last word on each data farm, good or bad: shown, it decides nothing."""
     last_tick_s: Mapping[ContractKey, float] = field(default_factory=dict)
     """Last arrival per line of a tick of an allowed type."""
     two_sided: bool = False
@@ -241,17 +243,18 @@ def on_line_failed(book: MarketBook, event: LineFailed) -> MarketBook:
 
 
 def on_farm(book: MarketBook, event: FarmChanged) -> MarketBook:
-    """2103/2105 break a farm, 2104/2106 restore it."""
-    farms = dict(book.farm_errors)
+    """2103/2105 break a farm, 2104/2106 restore it; every other word on it is kept to be shown."""
+    errors = dict(book.farm_errors)
     if event.code in FARM_BROKEN:
-        farms[event.farm] = FeedError(event.code, event.at.wall_s, event.farm)
+        errors[event.farm] = FeedError(event.code, event.at.wall_s, event.farm)
     elif event.code in FARM_RESTORED:
-        farms.pop(event.farm, None)
-    return replace(book, farm_errors=farms)
+        errors.pop(event.farm, None)
+    told = FeedError(event.code, event.at.wall_s, event.text)
+    return replace(book, farm_errors=errors, farms={**book.farms, event.farm: told})
 
 
 def on_link_up(book: MarketBook, at: Times) -> MarketBook:
-    """Lines are subscribed anew: nothing of before counts as fresh."""
+    """Lines are subscribed anew: nothing of before counts as fresh. What the gateway said of its farms came with it."""
     return replace(
         book,
         link_up=True,
@@ -262,7 +265,6 @@ def on_link_up(book: MarketBook, at: Times) -> MarketBook:
         pending=None,
         line_errors={},
         feed_error=None,
-        farm_errors={},
         last_tick_s={},
     )
 
@@ -277,6 +279,8 @@ def on_link_down(book: MarketBook, at: Times) -> MarketBook:
         last_arrival_s=None,
         two_sided=False,
         pending=None,
+        farm_errors={},
+        farms={},
         last_tick_s={},
     )
 

@@ -101,7 +101,7 @@ def initial_state(restored: Restored, rules: Rules, at: Times) -> tuple[State, t
 def _reach(legs: Mapping[ContractKey, Leg], rules: Rules) -> tuple[str, ...]:
     """The start-up warning of section 8: the legs could ask for more shares than the limit allows."""
     warning = portfolio.reach_warning(legs, rules.config)
-    return (warning,) if warning else ()
+    return (f"limit_below_reach: {warning}",) if warning else ()
 
 
 def _day(

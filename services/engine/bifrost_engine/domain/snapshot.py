@@ -90,6 +90,9 @@ def _details(step: Step, rules: Rules, check: SelfCheck | None) -> dict[str, obj
         "working_order": _order(state),
         "last_hedge": _last_hedge(state),
         "legs": _legs(state.exposure),
+        "farms": [
+            {"farm": farm, "code": told.code, "text": told.text} for farm, told in sorted(state.book.farms.items())
+        ],
     }
     if check is not None:
         details["one_line"] = check.one_line

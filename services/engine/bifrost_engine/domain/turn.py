@@ -12,6 +12,8 @@ from .words import Times, Trigger
 
 #: An alert of the same code is not repeated within this time (wall seconds).
 ALERT_REPEAT_S = 300.0
+#: What stays true for days is said once in a trading day, and remembered this long (wall seconds).
+ALERT_DAILY_S = 86400.0
 
 #: After a failed reading of the broker's truth the next one waits this long (wall seconds).
 TRUTH_RETRY_S = 2.0
@@ -47,14 +49,22 @@ class Turn:
         self.emit(RecordTradingDay(self.state.day.as_row()))
 
     def alert(
-        self, severity: Severity, code: str, message: str, details: Mapping[str, object] | None = None, *, key: str = ""
+        self,
+        severity: Severity,
+        code: str,
+        message: str,
+        details: Mapping[str, object] | None = None,
+        *,
+        key: str = "",
+        repeat_s: float = ALERT_REPEAT_S,
     ) -> None:
-        """Raise an alert; the same ``code`` and ``key`` are held back for a while."""
-        name = f"{code}:{key}"
+        """Raise an alert; the same ``code`` and ``key`` are held back for ``repeat_s`` wall seconds, a day at most."""
+        name, now = f"{code}:{key}", self.at.wall_s
         last = self.state.alerted.get(name)
-        if last is not None and self.at.wall_s - last < ALERT_REPEAT_S:
+        if last is not None and now - last < repeat_s:
             return
-        self.change(alerted={**self.state.alerted, name: self.at.wall_s})
+        kept = {known: told_s for known, told_s in self.state.alerted.items() if now - told_s < ALERT_DAILY_S}
+        self.change(alerted={**kept, name: now})
         self.emit(Alert(self.at, severity, code, message, details or {}))
 
     def ask_truth(self, trigger: Trigger) -> None:

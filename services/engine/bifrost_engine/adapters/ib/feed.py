@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from bifrost.contract import ContractKey
 from bifrost.ib import ContractCache, IbConnection, IbError, LineError, MarketDataLines, QuoteUpdate
-from bifrost.ib.errors import FARM_BROKEN, FARM_OK, IbCode
+from bifrost.ib.errors import FARM_BROKEN, IbCode, is_farm_status, is_information
 
 from bifrost_engine.app.ports import Sink
 from bifrost_engine.app.times import EngineClock
@@ -101,7 +101,9 @@ class Feed:
             self._sink(ConnectivityLost(now))
         elif error.code in (IbCode.RESTORED_DATA_LOST, IbCode.RESTORED_DATA_KEPT):
             self._sink(ConnectivityRestored(now, error.code))
-        elif error.code in FARM_BROKEN | FARM_OK:
-            self._sink(FarmChanged(now, error.code, error.text.rpartition(":")[2].strip()))
+        elif is_farm_status(error.code):
+            log.log(logging.INFO if is_information(error.code) else logging.WARNING, "%s (%s)", error, error.meaning)
+            farm = error.text.rpartition(":")[2].strip()
+            self._sink(FarmChanged(now, error.code, farm, error.meaning))
         elif error.code == IbCode.COMPETING_SESSION and error.req_id < 0:
             self._sink(LineFailed(now, None, error.code, error.text))
