@@ -12,6 +12,7 @@ from unittest.mock import patch
 from bifrost_engine.adapters.ib import broker as ib_broker
 from bifrost_engine.domain import (
     evaluate,
+    explain,
     exposure,
     facts,
     flatten,
@@ -306,11 +307,11 @@ PLANTED: dict[str, Planted] = {
         stories.test_the_operators_own_shares_sold,
     ),
     "assigned shares are somebody else's": Planted(
-        instead(reconcile, "_explain_exercise", lambda turn, notes: None),
+        instead(explain, "exercise", lambda turn, notes: None),
         stories.test_assignment_that_turns_the_hedge_round,
     ),
     "a straddle that is gone was exercised": Planted(
-        instead(reconcile, "_delivered", any_sum),
+        instead(explain, "_delivered", any_sum),
         leg_tests.test_a_straddle_that_is_gone_without_a_share_moving_was_not_exercised,
     ),
     "positions are accepted unseen": Planted(

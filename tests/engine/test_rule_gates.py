@@ -13,7 +13,7 @@ from bifrost_engine.domain.words import (
     ExecutionState,
     LiquidityState,
 )
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.engine.rule_builders import CLOSE, NOON, OPEN, READY, config_with, last_hedge, new_york, times, view
@@ -160,6 +160,7 @@ SHARES = st.integers(-5000, 5000)
 
 @settings(max_examples=60, deadline=None)
 @given(stock=SHARES, order=SHARES.filter(bool), open_=st.integers(-500, 500))
+@example(stock=4000, order=-500, open_=0)
 def test_position_limit_never_lets_risk_grow_beyond_it(stock: int, order: int, open_: int) -> None:
     """INV-G14."""
     seen = view(stock_in_scope=float(stock), order_shares=order, order=working(signed_remaining=open_))
