@@ -133,6 +133,48 @@ def test_a_day_starts_at_the_last_good_marks_of_the_day_before() -> None:
     assert CALL not in rolled(closed, "2026-01-27 00:00").positions
 
 
+@pytest.mark.parametrize(
+    ("moment", "day"),
+    [
+        ("2026-07-02 15:59", "2026-07-02"),
+        ("2026-07-02 23:59", "2026-07-02"),  # the night belongs to the session before
+        ("2026-07-03 11:00", "2026-07-02"),  # Independence Day observed: no session
+        ("2026-07-05 12:00", "2026-07-02"),  # Sunday
+        ("2026-07-06 00:00", "2026-07-06"),  # midnight of the next session's date
+        ("2026-11-25 20:00", "2026-11-25"),
+        ("2026-11-26 12:00", "2026-11-25"),  # Thanksgiving
+        ("2026-11-27 00:00", "2026-11-27"),  # half day
+        ("2026-11-27 14:00", "2026-11-27"),  # after its early close
+        ("2026-11-29 23:59", "2026-11-27"),
+        ("2026-11-01 00:30", "2026-10-30"),  # the night the clocks go back
+        ("2026-11-02 00:00", "2026-11-02"),
+        ("2026-03-08 03:30", "2026-03-06"),  # the night they go forward
+        ("2026-03-09 00:00", "2026-03-09"),
+    ],
+)
+def test_whose_day_it_is(moment: str, day: str) -> None:
+    assert rolled(replace(fresh(), day=date(2026, 1, 2)), moment).day == date.fromisoformat(day)
+
+
+def test_an_engine_that_was_away_begins_its_day_at_the_first_good_marks() -> None:
+    """Marks of Friday are not where Wednesday began: three days' loss is not today's, and no breaker is its answer."""
+    config = config_with({"greeks.dividends": [{"ex_date": "2026-01-28", "amount_usd": 0.5}]})
+    friday = days.trade(days.take_in(fresh(), CALL, 10.0, 100.0, 5.0), STOCK, -300, 100.0, 1.0)
+    friday = days.hold(days.mark_to_market(friday, {CALL: 6.0, STOCK: 102.0}), times(), "flatten", "by command 1")
+    monday = rolled(friday, "2026-01-26 09:00", config=config)
+    assert not monday.partial_day and monday.positions[CALL].start_mark == 6.0
+    wednesday = rolled(friday, "2026-01-28 09:00", config=config)
+    assert wednesday.partial_day and wednesday.positions[CALL].start_mark is None
+    assert wednesday.hold == "flatten" and wednesday.positions[STOCK].quantity == -300
+    later = days.mark_to_market(wednesday, {CALL: 1.0, STOCK: 150.0})
+    assert later.daily_pnl_usd == 0.0, "the first good marks are after the dividend"
+    assert days.mark_to_market(later, {CALL: 1.5}).daily_pnl_usd == pytest.approx(500.0)
+    assert restored(later).daily_pnl_usd == 0.0
+    saturday = rolled(friday, "2026-01-24 10:00", calendar=ALWAYS_OPEN)
+    assert not saturday.partial_day, "a market that never closes has no session missed"
+    assert rolled(friday, "2026-01-25 10:00", calendar=ALWAYS_OPEN).partial_day
+
+
 def test_a_position_never_marked_makes_a_partial_day() -> None:
     day = days.take_in(replace(fresh(), partial_day=False), CALL, 10.0, 100.0, None)
     assert rolled(day, "2026-01-26 00:00").partial_day

@@ -76,17 +76,7 @@ class Wiring:
     def daemon(self) -> Daemon:
         config = self._config
         clock = EngineClock()
-        gateway = IbGateway(
-            GatewayOptions(
-                symbol=config.symbol,
-                client_id=config.ib.client_id,
-                connect_timeout_s=config.ib.connect_timeout,
-                line_retry_s=config.daemon.ib_retry_interval_sec,
-                allow_delayed=config.gates.state.system.allow_delayed,
-            ),
-            self._sink,
-            clock,
-        )
+        gateway = IbGateway(_options(config), self._sink, clock)
         parts = Parts(
             rules=rules_of(self._loaded),
             mode=mode_of(self._loaded),
@@ -99,6 +89,7 @@ class Wiring:
             address=self._address,
             trust=self._trust,
             look_at_config=self._reloader.look,
+            configure=lambda reloaded: gateway.configure(_options(reloaded)),
             make_tape=self._tape if config.daemon.tape_folder is not None else None,
         )
         self._daemon = Daemon(parts, lambda on_news: LeaseKeeper(self._connect, self._instance_id, on_news=on_news))
@@ -179,6 +170,16 @@ def store_backtest(config: Config, summary: Mapping[str, Any], ticks: Path) -> b
 
     with closing(connect(config, service=SERVICE, autocommit=False, statement_timeout_s=600.0)) as conn:
         return store_run(conn, summary, plain_config(config), read_ticks(ticks))
+
+
+def _options(config: Config) -> GatewayOptions:
+    return GatewayOptions(
+        symbol=config.symbol,
+        client_id=config.ib.client_id,
+        connect_timeout_s=config.ib.connect_timeout,
+        line_retry_s=config.daemon.ib_retry_interval_sec,
+        allow_delayed=config.gates.state.system.allow_delayed,
+    )
 
 
 async def _nothing() -> None:

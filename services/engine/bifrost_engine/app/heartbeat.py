@@ -42,7 +42,7 @@ class Beater:
         self._link = link
         self._hedging = hedging
         self._on_beat = on_beat
-        self._keep_days = keep_days
+        self.keep_days = keep_days
         self.interval_s = interval_s
         self._changed = asyncio.Event()
         self._retention_at = time.monotonic() + 60.0
@@ -97,7 +97,7 @@ class Beater:
             return
         self._retention_at = time.monotonic() + RETENTION_EVERY_S
         try:
-            removed = await self._desk.retention(*self._keep_days)
+            removed = await self._desk.retention(*self.keep_days)
         except DatabaseError as error:
             log.warning("old rows were not removed: %s", error)
         else:

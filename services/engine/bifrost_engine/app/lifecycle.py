@@ -104,6 +104,7 @@ class Daemon:
     def take_rules(self, rules: Rules) -> None:
         """A reloaded configuration: for whoever leads now and for later tenures."""
         self._parts = replace(self._parts, rules=replace(rules, calendar=self._parts.rules.calendar))
+        self._parts.configure(rules.config)
         if self._tenure is not None:
             self._tenure.take_rules(rules)
             self._tenure.alert(Severity.INFO, "config_reloaded", f"configuration {rules.config_hash} is in force")

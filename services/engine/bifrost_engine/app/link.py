@@ -75,7 +75,7 @@ class LinkKeeper:
         self._clock = clock
         self._address = address
         self._trust = trust
-        self._retry_s = retry_s
+        self.retry_s = retry_s
         self._keep_lost_ib_s = keep_lost_ib_s
         self._retry_now = asyncio.Event()
         self._ended: asyncio.Future[str] | None = None
@@ -149,10 +149,10 @@ class LinkKeeper:
         except GatewayUnavailable as error:
             self._gateway.disconnect(str(error))
             if str(error) != self.last_error:
-                log.warning("IB: %s; next attempt in %g s", error, self._retry_s)
+                log.warning("IB: %s; next attempt in %g s", error, self.retry_s)
             self.last_error = str(error)
             self._listener.connect_failed(str(error))
-            return self._retry_s
+            return self.retry_s
         self.login, self.since = login, datetime.now(UTC)
         self.last_error = self.trust.reason
         self._listener.link_up()
@@ -173,7 +173,7 @@ class LinkKeeper:
         self.ib_restored()
         self._sink(LinkDown(self._clock.now(), reason))
         self._listener.link_lost(reason)
-        return min(FIRST_RETRY_S, self._retry_s)
+        return min(FIRST_RETRY_S, self.retry_s)
 
     def _session_ended(self, reason: str) -> None:
         if self._ended is not None and not self._ended.done():

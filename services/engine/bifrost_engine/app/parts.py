@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from bifrost.clock import MarketClock
-from bifrost.config import IbSettings
+from bifrost.config import Config, IbSettings
 from bifrost.control import Command
 
 from bifrost_engine.domain.state import Rules
@@ -52,5 +52,7 @@ class Parts:
     trust: Callable[[Login], Awaitable[Trust]]
     look_at_config: Callable[[], None]
     """Reloads the configuration when its file has changed."""
+    configure: Callable[[Config], None] = lambda config: None
+    """Tells the gateway what a reloaded configuration says of it."""
     make_tape: MakeTape | None = None
     """Begins the tape of a book; None where none is wanted."""

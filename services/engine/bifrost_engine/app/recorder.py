@@ -136,6 +136,12 @@ class RecordKeeper:
             case RecordHistory():
                 self._append("status_history", rows.history(self._snapshot, effect.why))
             case RecordDecision():
+                if effect.outcome == "hedge":
+                    delta, need = effect.net_delta or 0.0, effect.need_shares or 0
+                    quote = f"{effect.bid} x {effect.ask}"
+                    log.info(
+                        "decided on %s: net delta %+.1f, %+d shares needed, %s", quote, delta, need, effect.dimensions
+                    )
                 self._append("decisions", rows.decision(book, effect))
             case RecordCounts():
                 for row in rows.counts(book, effect):

@@ -288,8 +288,13 @@ class Tenure:
             asyncio.get_running_loop().call_soon(self._hedger.publish)
 
     def take_rules(self, rules: Rules) -> None:
-        """A reloaded configuration counts from the next event on."""
+        """A reloaded configuration counts from the next event on, and in everything that waits by it."""
         self._rules = replace(rules, calendar=self._rules.calendar)
+        config = rules.config
+        self._link.retry_s = config.daemon.ib_retry_interval_sec
+        self._beater.keep_days = (config.retention.history_days, config.retention.decisions_days)
+        if self._run_status is None or self._run_status.heartbeat_interval_s is None:
+            self._set_interval(config.daemon.heartbeat_interval)
         if self._recorder is not None:
             self._recorder.config_changed(rules.config_hash)
 

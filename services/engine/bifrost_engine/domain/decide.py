@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from . import commands, daybook, evaluate, facts, flatten, legs, market, orders, reconcile, timeouts
-from .effects import Effect, PlaceOrder, RequestLine, Severity
+from .effects import Effect, PlaceOrder, RecordCounts, RequestLine, Severity
 from .evaluate import Evaluation
 from .events import (
     AccountReported,
@@ -203,6 +203,9 @@ def _sequence_reserved(turn: Turn, event: SequenceReserved) -> None:
 
 def _stopping(turn: Turn, event: Stopping) -> None:
     turn.change(stopping=event.reason or "stopping")
+    if turn.state.minute.counts:
+        # The minute under way will not be seen to end.
+        turn.emit(RecordCounts(turn.state.minute.start_s, turn.state.minute.counts))
     flatten.abandon(turn, turn.state.stopping)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bifrost.contract import ContractKey
@@ -56,6 +56,12 @@ class GatewayOptions:
     query_timeout_s: float = QUERY_TIMEOUT_S
 
 
+def _allowed(options: GatewayOptions) -> frozenset[MarketDataType]:
+    """Kinds of data whose ticks clear a line's error."""
+    live = frozenset({MarketDataType.LIVE})
+    return live | {MarketDataType.DELAYED} if options.allow_delayed else live
+
+
 class IbGateway:
     """Implements the ports Gateway and Broker on the IB library."""
 
@@ -73,10 +79,8 @@ class IbGateway:
         self.on_accounts_wanted: Callable[[], None] = lambda: None
         self.connection = IbConnection(options.client_id, connect_timeout_s=options.connect_timeout_s)
         self._contracts = ContractCache(self.connection)
-        live = {MarketDataType.LIVE}
-        delayed = {MarketDataType.DELAYED} if options.allow_delayed else set()
         self._lines = MarketDataLines(
-            self.connection, retry_interval_s=options.line_retry_s, allowed_types=live | delayed
+            self.connection, retry_interval_s=options.line_retry_s, allowed_types=_allowed(options)
         )
         self._accounts = AccountReader(self.connection)
         self.orders = IbOrders(
@@ -98,6 +102,13 @@ class IbGateway:
         self._feed = Feed(self.connection, self._contracts, self._lines, sink, clock)
         self.connection.on_connected.add(self._connected)
         self.connection.on_disconnected.add(self._ended)
+
+    def configure(self, options: GatewayOptions) -> None:
+        """Take over what a reloaded configuration says; symbol and client id need a restart."""
+        self._options = replace(options, symbol=self._options.symbol, client_id=self._options.client_id)
+        self.connection.connect_timeout_s = options.connect_timeout_s
+        self._lines.retry_interval_s = options.line_retry_s
+        self._lines.allowed_types = _allowed(options)
 
     # -- the link
 
