@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime
 
 from bifrost_engine.domain import events as ev
 from bifrost_engine.domain.machines.hedge import IDLE
@@ -16,6 +16,8 @@ from .broker import OUR_PREFIX, Broker, Order
 from .database import UNRESOLVED, Database, Row
 from .exchange import STOCK
 from .life import Life
+
+CENT = 0.01
 
 
 class Violation(SystemExit):
@@ -119,9 +121,16 @@ class Referee:
                 raise Violation(f"the breaker of {day} is forgotten")
             if before.get("breaker_reset_at") and not row.get("breaker_reset_at") and not row.get("breaker_at"):
                 raise Violation(f"the reset of the breaker of {day} is forgotten")
+        self._adds_up(row)
         self._days[day] = dict(row)
 
     # -- at rest
+
+    def _adds_up(self, row: Row) -> None:
+        """The parts of the day are its P&L, to the cent."""
+        attribution, pnl_usd = row.get("attribution"), row.get("daily_pnl")
+        if attribution and pnl_usd is not None and abs(attribution["parts"]["total"] - pnl_usd) > CENT:
+            raise Violation(f"{row['trading_day']}: parts of {attribution['parts']['total']:.4f}, P&L {pnl_usd:.4f}")
 
     def unsettled(self) -> str:
         """Why the desk is not at rest; empty when it is."""
@@ -156,6 +165,7 @@ class Referee:
         self._executions()
         self._intents()
         self._count()
+        self._attribution()
 
     def _executions(self) -> None:
         rows = self._database.tables["executions"]
@@ -206,3 +216,27 @@ class Referee:
         )
         if state.day.hedge_count != taken:
             raise Violation(f"{day} counts {state.day.hedge_count} hedges, the broker took {taken}")
+
+    def _attribution(self) -> None:
+        """The closed intervals of each day are what the day's row has closed: none lost, none twice."""
+        for row in self._database.rows("trading_days"):
+            attribution = row.get("attribution")
+            if not attribution or not attribution["start"]:
+                continue
+            # What a kill left ahead of the day's row is closed again under the same start.
+            began_s = attribution["start"]["market_s"] - 1e-3
+            told = [
+                interval
+                for interval in self._database.rows("pnl_attribution")
+                if interval["trading_day"] == row["trading_day"]
+                and (
+                    datetime.fromisoformat(interval["start_ts"]).timestamp() < began_s
+                    or interval["start_ts"] == interval["end_ts"]
+                )
+            ]
+            for part, closed in attribution["closed"].items():
+                total = sum(interval[f"{part}_usd"] for interval in told)
+                if abs(total - closed) > CENT:
+                    raise Violation(
+                        f"{row['trading_day']}: {part} of {len(told)} intervals {total:.4f}, day {closed:.4f}"
+                    )
