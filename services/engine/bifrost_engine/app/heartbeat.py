@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable
 
+from bifrost.config import Config
 from bifrost.db import DatabaseError
 from bifrost.db.live_rows import Heartbeat
 
@@ -46,6 +47,12 @@ class Beater:
         self.interval_s = interval_s
         self._changed = asyncio.Event()
         self._retention_at = time.monotonic() + 60.0
+
+    def configure(self, config: Config, *, keep_interval: bool) -> None:
+        """Take over a reloaded configuration; an interval that the operator set is kept."""
+        self.keep_days = (config.retention.history_days, config.retention.decisions_days)
+        if not keep_interval:
+            self.set_interval(config.daemon.heartbeat_interval)
 
     def set_interval(self, seconds: float) -> None:
         low, high = INTERVAL_LIMITS_S

@@ -83,7 +83,7 @@ class Tenure:
             self.sink,
             self._clock,
             stop=stop,
-            on_interval=self._set_interval,
+            on_interval=lambda seconds: self._beater.set_interval(seconds),
         )
         self._beater = Beater(
             self._desk,
@@ -290,11 +290,9 @@ class Tenure:
     def take_rules(self, rules: Rules) -> None:
         """A reloaded configuration counts from the next event on, and in everything that waits by it."""
         self._rules = replace(rules, calendar=self._rules.calendar)
-        config = rules.config
-        self._link.retry_s = config.daemon.ib_retry_interval_sec
-        self._beater.keep_days = (config.retention.history_days, config.retention.decisions_days)
-        if self._run_status is None or self._run_status.heartbeat_interval_s is None:
-            self._set_interval(config.daemon.heartbeat_interval)
+        self._link.retry_s = rules.config.daemon.ib_retry_interval_sec
+        set_by_operator = self._run_status is not None and self._run_status.heartbeat_interval_s is not None
+        self._beater.configure(rules.config, keep_interval=set_by_operator)
         if self._recorder is not None:
             self._recorder.config_changed(rules.config_hash)
 
@@ -404,9 +402,6 @@ class Tenure:
         now = self._clock.now()
         if now.market_s is not None and self._hedger.step is not None:
             self._recorder.record(RecordHistory(now, "heartbeat"))
-
-    def _set_interval(self, seconds: float) -> None:
-        self._beater.set_interval(seconds)
 
     def _snapshot(self, step: Step) -> dict[str, object]:
         return picture(
