@@ -76,15 +76,6 @@ class Tenure:
             retry_s=config.daemon.ib_retry_interval_sec,
         )
         self._accounts = AccountsKeeper(parts.gateway, self._desk, self.sink, self._clock, lambda: self._account)
-        commands = CommandDesk(
-            self._desk,
-            self._link,
-            self._accounts,
-            self.sink,
-            self._clock,
-            stop=stop,
-            on_interval=lambda seconds: self._beater.set_interval(seconds),
-        )
         self._beater = Beater(
             self._desk,
             self._link,
@@ -92,6 +83,15 @@ class Tenure:
             hedging=lambda: status.state is DaemonState.RUNNING,
             on_beat=self._on_beat,
             keep_days=(config.retention.history_days, config.retention.decisions_days),
+        )
+        commands = CommandDesk(
+            self._desk,
+            self._link,
+            self._accounts,
+            self.sink,
+            self._clock,
+            stop=stop,
+            on_interval=self._beater.set_interval,
         )
         self._run_status: RunStatusRead | None = None
         self._commands = commands
