@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
@@ -95,8 +94,8 @@ class Database:
         if record.table == "status_current":
             table[key] = {"seq": record.seq, "ts": record.row["ts"]}
             return
-        # Through JSON and back, as the spool and the driver carry it.
-        row: Row = json.loads(json.dumps(plain(dict(record.row)), allow_nan=False))
+        # As JSON has it, which is how the spool and the driver carry it.
+        row: Row = plain(dict(record.row))  # type: ignore[assignment]
         if rule.kind is TableKind.APPEND:
             if before is None:
                 touched.setdefault((record.table, key), None)

@@ -24,7 +24,7 @@ from bifrost_engine.app.parts import Market, Parts
 from bifrost_engine.app.ports import MakeTape
 from bifrost_engine.app.service_ports import Login
 from bifrost_engine.domain.decide import Step
-from bifrost_engine.domain.events import Event
+from bifrost_engine.domain.events import BrokerTruth, Event, QuotesChanged
 from bifrost_engine.domain.state import Rules, State
 from bifrost_engine.domain.words import Mode
 
@@ -60,11 +60,22 @@ class Tape:
 
     def add(self, number: int, event: Event) -> None:
         self.events += 1
-        self._digest.update(repr((number, event)).encode())
+        self._digest.update(f"{number} {_told(event)}".encode())
 
     @property
     def hash(self) -> str:
         return self._digest.hexdigest()[:16]
+
+
+def _told(event: Event) -> str:
+    """What tells two events apart; of the long ones what the rest follows from."""
+    if isinstance(event, QuotesChanged):
+        return f"quotes {event.at.wall_s!r} {[(quote.key, quote.bid, quote.ask) for quote in event.quotes]}"
+    if isinstance(event, BrokerTruth):
+        orders = [(order.order_ref, order.status, order.filled) for order in event.open_orders]
+        held = [(position.key, position.quantity) for position in event.positions]
+        return f"truth {event.at.wall_s!r} {event.trigger} {event.ok} {orders} {len(event.executions)} {held}"
+    return repr(event)
 
 
 @dataclass
