@@ -13,7 +13,7 @@ from bifrost_engine.backtest.tape import TapeError, TapeReader, TapeWriter
 from bifrost_engine.domain import decide as core
 from bifrost_engine.domain.decide import Step
 from bifrost_engine.domain.events import Event, QuotesChanged
-from bifrost_engine.domain.restore import Restored
+from bifrost_engine.domain.ledger.restore import Restored
 from bifrost_engine.domain.state import Rules, State
 from bifrost_engine.domain.words import Times
 

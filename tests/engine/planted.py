@@ -10,29 +10,19 @@ from dataclasses import replace
 from unittest.mock import patch
 
 from bifrost_engine.adapters.ib import broker as ib_broker
-from bifrost_engine.domain import (
-    evaluate,
-    explain,
-    exposure,
-    facts,
-    flatten,
-    freshness,
-    gates,
-    ledger,
-    legs,
-    market,
-    orders,
-    portfolio,
-    reconcile,
-    selfcheck,
-    trading_day,
-)
+from bifrost_engine.domain import evaluate, gates
 from bifrost_engine.domain.effects import PlaceOrder
 from bifrost_engine.domain.events import BrokerTruth, OrderStatusReported
-from bifrost_engine.domain.figures import LegExposure
-from bifrost_engine.domain.ledger import Holding
+from bifrost_engine.domain.execution import facts, flatten, orders
+from bifrost_engine.domain.ledger import explain, ledger, reconcile
+from bifrost_engine.domain.ledger.ledger import Holding
 from bifrost_engine.domain.machines import diagrams
 from bifrost_engine.domain.machines.table import Machine
+from bifrost_engine.domain.market import freshness, market
+from bifrost_engine.domain.portfolio import exposure, legs, portfolio
+from bifrost_engine.domain.portfolio.figures import LegExposure
+from bifrost_engine.domain.selfcheck import selfcheck
+from bifrost_engine.domain.trading_day import trading_day
 
 from tests.contract import test_house_rules as house
 from tests.engine import (

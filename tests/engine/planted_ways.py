@@ -10,20 +10,14 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from bifrost_engine.adapters.ib import broker as ib_broker
-from bifrost_engine.domain import (
-    decide,
-    evaluate,
-    exposure,
-    gates,
-    legs,
-    orders,
-    portfolio,
-    reconcile,
-    trading_day,
-)
+from bifrost_engine.domain import decide, evaluate, gates
 from bifrost_engine.domain.effects import PlaceOrder
+from bifrost_engine.domain.execution import orders
+from bifrost_engine.domain.ledger import reconcile
 from bifrost_engine.domain.machines.table import Machine
 from bifrost_engine.domain.machines.trading import TradingState
+from bifrost_engine.domain.portfolio import exposure, legs, portfolio
+from bifrost_engine.domain.trading_day import trading_day
 from bifrost_engine.domain.turn import Turn
 from bifrost_engine.domain.view import GateKind, GateResult, View
 from bifrost_engine.domain.words import OrderIntent, Quote

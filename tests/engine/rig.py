@@ -11,7 +11,7 @@ from bifrost.contract import ContractKey, contract_key
 from bifrost_engine.domain import effects as fx
 from bifrost_engine.domain import events as ev
 from bifrost_engine.domain.decide import Step, decide
-from bifrost_engine.domain.restore import OpenIntent, Restored, initial_state
+from bifrost_engine.domain.ledger.restore import OpenIntent, Restored, initial_state
 from bifrost_engine.domain.state import Rules, State
 from bifrost_engine.domain.words import (
     BrokerOrder,

@@ -13,8 +13,8 @@ from bifrost.contract import ContractKey
 from bifrost_engine.domain.events import QuotesChanged
 from bifrost_engine.domain.machines.hedge import HedgeState
 from bifrost_engine.domain.machines.trading import TradingState
-from bifrost_engine.domain.market import MarketBook, on_link_up, on_quotes
-from bifrost_engine.domain.portfolio import Leg
+from bifrost_engine.domain.market.market import MarketBook, on_link_up, on_quotes
+from bifrost_engine.domain.portfolio.portfolio import Leg
 from bifrost_engine.domain.view import LastHedge, SessionView, View
 from bifrost_engine.domain.words import (
     DeltaState,

@@ -15,7 +15,7 @@ from bifrost_engine.app.recorder import RecordKeeper
 from bifrost_engine.app.rows import Book, plain
 from bifrost_engine.domain import effects as fx
 from bifrost_engine.domain import events as ev
-from bifrost_engine.domain.attribution import Interval, Parts
+from bifrost_engine.domain.trading_day.attribution import Interval, Parts
 from bifrost_engine.domain.words import (
     DeltaState,
     Dimensions,

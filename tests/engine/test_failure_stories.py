@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from bifrost_engine.domain import effects as fx
 from bifrost_engine.domain import events as ev
+from bifrost_engine.domain.ledger.restore import Restored
 from bifrost_engine.domain.machines.hedge import IDLE, HedgeState
 from bifrost_engine.domain.machines.trading import TradingState
-from bifrost_engine.domain.restore import Restored
 from bifrost_engine.domain.words import (
     DeltaState,
     Execution,

@@ -12,9 +12,9 @@ from bifrost_engine.adapters.ib import frames
 from bifrost_engine.app.service_ports import GatewayUnavailable
 from bifrost_engine.domain import effects as fx
 from bifrost_engine.domain import events as ev
-from bifrost_engine.domain import market
-from bifrost_engine.domain.freshness import staleness
 from bifrost_engine.domain.machines.hedge import HedgeState
+from bifrost_engine.domain.market import market
+from bifrost_engine.domain.market.freshness import staleness
 from bifrost_engine.domain.view import SessionView as Session
 from bifrost_engine.domain.words import OrderErrorKind
 

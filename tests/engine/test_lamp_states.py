@@ -13,8 +13,8 @@ import pytest
 from bifrost_engine.domain import effects as fx
 from bifrost_engine.domain import events as ev
 from bifrost_engine.domain.decide import decide
-from bifrost_engine.domain.selfcheck import Surroundings
-from bifrost_engine.domain.snapshot import snapshot_row
+from bifrost_engine.domain.selfcheck.selfcheck import Surroundings
+from bifrost_engine.domain.selfcheck.snapshot import snapshot_row
 from bifrost_engine.domain.words import Purpose
 
 from tests.engine.desk_states import COLOURED_ALL_THE_SAME, GREEN, STATES, Row

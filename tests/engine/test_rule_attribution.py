@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 from bifrost.options import book_greeks
-from bifrost_engine.domain import attribution as attributions
 from bifrost_engine.domain import effects as fx
 from bifrost_engine.domain import events as ev
-from bifrost_engine.domain import trading_day as days
-from bifrost_engine.domain.attribution import PARTS, Attribution, Booked, Parts, Picture, StoredLeg
-from bifrost_engine.domain.figures import Exposure
-from bifrost_engine.domain.ledger import Ledger, fold
-from bifrost_engine.domain.trading_day import TradingDay
+from bifrost_engine.domain.ledger.ledger import Ledger, fold
+from bifrost_engine.domain.portfolio.figures import Exposure
+from bifrost_engine.domain.trading_day import attribution as attributions
+from bifrost_engine.domain.trading_day import trading_day as days
+from bifrost_engine.domain.trading_day.attribution import PARTS, Attribution, Booked, Parts, Picture, StoredLeg
+from bifrost_engine.domain.trading_day.trading_day import TradingDay
 from bifrost_engine.domain.words import Mode, Origin, Quote
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st

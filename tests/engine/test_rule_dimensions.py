@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from bifrost_engine.domain import sizing
 from bifrost_engine.domain.dimensions import classify, delta_state, execution_state, health_state, option_state
+from bifrost_engine.domain.execution import sizing
 from bifrost_engine.domain.machines.hedge import HedgeState
 from bifrost_engine.domain.words import DeltaState, LiquidityState, MarketState, OptionState
 from hypothesis import given, settings

@@ -11,11 +11,11 @@ from bifrost.calendar import TradingCalendar
 from bifrost.config import Config
 from bifrost.contract import ContractKey
 from bifrost.options import option_greeks
-from bifrost_engine.domain import portfolio
-from bifrost_engine.domain.leg_model import leg_time
-from bifrost_engine.domain.market import MarketBook
-from bifrost_engine.domain.portfolio import Exposure, Leg, PortfolioMemory, ReleaseReason
-from bifrost_engine.domain.volatility import VolatilitySource
+from bifrost_engine.domain.market.market import MarketBook
+from bifrost_engine.domain.portfolio import portfolio
+from bifrost_engine.domain.portfolio.leg_model import leg_time
+from bifrost_engine.domain.portfolio.portfolio import Exposure, Leg, PortfolioMemory, ReleaseReason
+from bifrost_engine.domain.portfolio.volatility import VolatilitySource
 from bifrost_engine.domain.words import BrokerPosition, Quote, Times
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -217,7 +217,7 @@ def test_a_change_of_source_that_moves_little_is_used_at_once() -> None:
 
 
 def test_a_storm_of_ticks_solves_a_leg_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    import bifrost_engine.domain.volatility as volatility
+    from bifrost_engine.domain.portfolio import volatility
 
     solved: list[float] = []
     real = volatility.implied_volatility
@@ -357,7 +357,7 @@ def test_delta_of_a_leg_stays_within_its_contracts(spot: float, iv: float, quant
 
 
 def test_two_hundred_legs_are_one_call_of_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    import bifrost_engine.domain.leg_model as leg_model
+    from bifrost_engine.domain.portfolio import leg_model
 
     calls: list[int] = []
     real = leg_model.book_greeks

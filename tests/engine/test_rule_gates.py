@@ -9,10 +9,7 @@ import pytest
 from bifrost_engine.domain import gates
 from bifrost_engine.domain.machines.trading import TradingState
 from bifrost_engine.domain.view import GateResult, OrderView, SessionView, View
-from bifrost_engine.domain.words import (
-    ExecutionState,
-    LiquidityState,
-)
+from bifrost_engine.domain.words import ExecutionState, LiquidityState
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from bifrost_engine.domain.ledger import Holding, Ledger, add_commission, fold, fold_all, synthetic_for
+from bifrost_engine.domain.ledger.ledger import Holding, Ledger, add_commission, fold, fold_all, synthetic_for
 from bifrost_engine.domain.words import Execution, Origin
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from bifrost_engine.domain.limits import above, at_least, finite
+from bifrost_engine.domain.execution.limits import above, at_least, finite
 
 NAN = math.nan
 #: Smallest difference that counts, for limits up to one and for larger ones.

@@ -6,12 +6,12 @@ import math
 from dataclasses import replace
 
 import pytest
-from bifrost_engine.domain import market
-from bifrost_engine.domain.bars import Bars, annual_volatility
 from bifrost_engine.domain.events import FarmChanged, LineFailed
-from bifrost_engine.domain.freshness import data_lag_ms, market_state, staleness
-from bifrost_engine.domain.market import MarketBook
-from bifrost_engine.domain.session import session_view
+from bifrost_engine.domain.market import market
+from bifrost_engine.domain.market.bars import Bars, annual_volatility
+from bifrost_engine.domain.market.freshness import data_lag_ms, market_state, staleness
+from bifrost_engine.domain.market.market import MarketBook
+from bifrost_engine.domain.market.session import session_view
 from bifrost_engine.domain.view import SessionView
 from bifrost_engine.domain.words import LiquidityState, MarketState, Times
 from hypothesis import given, settings

@@ -11,7 +11,7 @@ import pytest
 from bifrost_engine.domain import gates
 from bifrost_engine.domain.machines.hedge import HedgeState
 from bifrost_engine.domain.machines.trading import TradingState
-from bifrost_engine.domain.selfcheck import SelfCheck, Surroundings, self_check
+from bifrost_engine.domain.selfcheck.selfcheck import SelfCheck, Surroundings, self_check
 from bifrost_engine.domain.view import OrderView, SessionView, View
 from bifrost_engine.domain.words import DeltaState, ExecutionState, HealthState, LiquidityState, MarketState
 

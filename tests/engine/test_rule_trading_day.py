@@ -8,12 +8,12 @@ from datetime import date
 from typing import Any
 
 import pytest
-from bifrost_engine.domain import trading_day as days
 from bifrost_engine.domain.events import LineFailed
-from bifrost_engine.domain.ledger import Ledger, fold
-from bifrost_engine.domain.market import MarketBook, on_line_failed, on_link_down
-from bifrost_engine.domain.marks import good_marks
-from bifrost_engine.domain.trading_day import TradingDay
+from bifrost_engine.domain.ledger.ledger import Ledger, fold
+from bifrost_engine.domain.market.market import MarketBook, on_line_failed, on_link_down
+from bifrost_engine.domain.portfolio.marks import good_marks
+from bifrost_engine.domain.trading_day import trading_day as days
+from bifrost_engine.domain.trading_day.trading_day import TradingDay
 from bifrost_engine.domain.view import SessionView
 from bifrost_engine.domain.words import Mode, Origin, Times
 from hypothesis import given, settings

@@ -13,8 +13,8 @@ from bifrost.db.records import SeqCounter, record_for, write_all
 from bifrost_engine.adapters.postgres.restore import restore
 from bifrost_engine.app import rows
 from bifrost_engine.domain import effects as fx
-from bifrost_engine.domain.attribution import Interval, Parts
-from bifrost_engine.domain.restore import initial_state
+from bifrost_engine.domain.ledger.restore import initial_state
+from bifrost_engine.domain.trading_day.attribution import Interval, Parts
 from bifrost_engine.domain.words import Mode
 
 from tests.engine.rig import ACCOUNT, Rig

@@ -18,8 +18,8 @@ from bifrost.calendar import TradingCalendar
 from bifrost_engine.domain import effects as fx
 from bifrost_engine.domain import events as ev
 from bifrost_engine.domain.decide import Step
-from bifrost_engine.domain.selfcheck import Surroundings
-from bifrost_engine.domain.snapshot import snapshot_row
+from bifrost_engine.domain.selfcheck.selfcheck import Surroundings
+from bifrost_engine.domain.selfcheck.snapshot import snapshot_row
 from bifrost_engine.domain.words import Quote
 from bifrost_monitor.verdict import Judgement, judge
 from bifrost_monitor.view import DeskRows, View

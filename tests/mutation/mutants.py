@@ -19,8 +19,8 @@ TARGETS = (
     "machines/table.py",
     "machines/trading.py",
     "dimensions.py",
-    "limits.py",
-    "sizing.py",
+    "execution/limits.py",
+    "execution/sizing.py",
 )
 _COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
     ast.Lt: (ast.LtE, ast.GtE),

@@ -12,7 +12,7 @@ from bifrost.db import LeaseLost, RecordRefused
 from bifrost.db.spool import SpoolRecord, plain
 from bifrost.db.tables import TABLES, TableKind
 from bifrost_engine.adapters.postgres import restore as reading
-from bifrost_engine.domain.restore import OpenIntent, Restored
+from bifrost_engine.domain.ledger.restore import OpenIntent, Restored
 from bifrost_engine.domain.words import Mode, Origin
 
 from .exchange import SYMBOL

@@ -16,7 +16,7 @@ from bifrost.db.live_rows import Heartbeat
 from bifrost.db.records import SeqCounter, record_for
 from bifrost.db.spool import SpoolRecord
 from bifrost.ib import AccountsReport
-from bifrost_engine.domain.restore import Restored
+from bifrost_engine.domain.ledger.restore import Restored
 from bifrost_engine.domain.words import Mode
 
 from .broker import ACCOUNT

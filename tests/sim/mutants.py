@@ -11,9 +11,11 @@ from unittest.mock import patch
 
 from bifrost_engine.app import tenure
 from bifrost_engine.app.recorder import RecordKeeper
-from bifrost_engine.domain import decide, facts, gates, ledger, orders, probes, restore, timeouts
+from bifrost_engine.domain import decide, gates
 from bifrost_engine.domain.effects import PersistIntent
 from bifrost_engine.domain.events import IntentDurable, LinkUp
+from bifrost_engine.domain.execution import facts, orders, probes, timeouts
+from bifrost_engine.domain.ledger import ledger, restore
 from bifrost_engine.domain.machines.hedge import HedgeEvent
 from bifrost_engine.domain.state import OrderInFlight, State
 from bifrost_engine.domain.turn import Turn

@@ -20,6 +20,11 @@ from bifrost.control import Command
 from bifrost.db import Connection, connect, warn_if_privileged
 from bifrost.db.spool import Spool
 
+from bifrost_engine.domain.events import Event
+from bifrost_engine.domain.ledger.restore import Restored
+from bifrost_engine.domain.state import Rules
+from bifrost_engine.domain.words import Mode, Times
+
 from .adapters.ib.gateway import GatewayOptions, IbGateway
 from .adapters.postgres.backtests import store_run
 from .adapters.postgres.control import ControlReader
@@ -35,10 +40,6 @@ from .app.reloading import Reloader
 from .app.service_ports import Login
 from .app.times import EngineClock
 from .backtest.tape import TapeWriter, plain_config
-from .domain.events import Event
-from .domain.restore import Restored
-from .domain.state import Rules
-from .domain.words import Mode, Times
 
 __all__ = ["flatten_preview", "mode_of", "rules_of", "run", "store_backtest"]
 

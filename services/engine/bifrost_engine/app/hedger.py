@@ -34,14 +34,7 @@ from bifrost_engine.domain.effects import (
     RequestLine,
     Severity,
 )
-from bifrost_engine.domain.events import (
-    CommandReceived,
-    Event,
-    IntentFailed,
-    QuotesChanged,
-    SuspensionRead,
-    TimePassed,
-)
+from bifrost_engine.domain.events import CommandReceived, Event, IntentFailed, QuotesChanged, SuspensionRead, TimePassed
 from bifrost_engine.domain.words import Purpose, Quote
 
 from .ports import Broker, Clock, Recorder

@@ -6,8 +6,8 @@ from bifrost.clock import MarketClock, format_utc
 
 from bifrost_engine.domain.decide import Step
 from bifrost_engine.domain.machines.daemon import DaemonState
-from bifrost_engine.domain.selfcheck import Surroundings
-from bifrost_engine.domain.snapshot import snapshot_row
+from bifrost_engine.domain.selfcheck.selfcheck import Surroundings
+from bifrost_engine.domain.selfcheck.snapshot import snapshot_row
 from bifrost_engine.domain.state import Rules
 
 SCENARIO_OVER = (

@@ -8,7 +8,7 @@ from typing import Protocol
 from bifrost_engine.domain.decide import Step
 from bifrost_engine.domain.effects import BrokerEffect, RecorderEffect
 from bifrost_engine.domain.events import Event
-from bifrost_engine.domain.restore import OpenIntent, Restored
+from bifrost_engine.domain.ledger.restore import OpenIntent, Restored
 from bifrost_engine.domain.state import Rules
 from bifrost_engine.domain.words import Times
 

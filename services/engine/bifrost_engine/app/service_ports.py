@@ -10,7 +10,7 @@ from bifrost.config import IbSettings
 from bifrost.db.live_rows import Heartbeat
 from bifrost.ib import AccountsReport
 
-from bifrost_engine.domain.restore import Restored
+from bifrost_engine.domain.ledger.restore import Restored
 from bifrost_engine.domain.words import Mode
 
 from .ports import Broker

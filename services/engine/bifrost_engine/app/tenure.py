@@ -29,8 +29,8 @@ from bifrost_engine.domain.events import (
     Stopping,
     SuspensionRead,
 )
+from bifrost_engine.domain.ledger.restore import initial_state
 from bifrost_engine.domain.machines.daemon import DaemonEvent, DaemonState
-from bifrost_engine.domain.restore import initial_state
 from bifrost_engine.domain.state import Rules, State
 from bifrost_engine.domain.words import Mode
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bifrost_engine.domain.decide import Step, decide
 from bifrost_engine.domain.events import Event
-from bifrost_engine.domain.restore import initial_state
+from bifrost_engine.domain.ledger.restore import initial_state
 from bifrost_engine.domain.state import Rules, State
 
 from .tape import Decided, TapeReader

@@ -29,11 +29,11 @@ from bifrost_engine.domain.events import (
     SuspensionRead,
     TimePassed,
 )
+from bifrost_engine.domain.ledger.restore import Restored, initial_state
 from bifrost_engine.domain.machines.trading import TradingState
 from bifrost_engine.domain.policies import Policy
-from bifrost_engine.domain.restore import Restored, initial_state
 from bifrost_engine.domain.state import Rules, State
-from bifrost_engine.domain.trading_day import TradingDay
+from bifrost_engine.domain.trading_day.trading_day import TradingDay
 from bifrost_engine.domain.words import Mode, Times
 
 from .fills import CLIENT_ID, Agenda, BacktestBroker, FillModel

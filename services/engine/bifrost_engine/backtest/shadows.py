@@ -18,14 +18,7 @@ from bifrost.contract import ContractKey
 
 from bifrost_engine.domain.decide import Step
 from bifrost_engine.domain.evaluate import Evaluation
-from bifrost_engine.domain.policies import (
-    FixedBand,
-    GammaScaledBand,
-    Policy,
-    Situation,
-    TimeBased,
-    WhalleyWilmott,
-)
+from bifrost_engine.domain.policies import FixedBand, GammaScaledBand, Policy, Situation, TimeBased, WhalleyWilmott
 
 from .fills import FillModel
 from .legs import Held

@@ -19,7 +19,7 @@ from bifrost_engine.domain.effects import (
     RecordExecution,
     RecordOperation,
 )
-from bifrost_engine.domain.trading_day import TradingDay
+from bifrost_engine.domain.trading_day.trading_day import TradingDay
 
 #: The equity curve keeps at most so many points; when it is full every second one goes and the steps double.
 MOST_POINTS = 2000

@@ -25,7 +25,7 @@ from bifrost.config import Config
 
 from bifrost_engine.domain.decide import Step
 from bifrost_engine.domain.events import Event
-from bifrost_engine.domain.restore import Restored
+from bifrost_engine.domain.ledger.restore import Restored
 from bifrost_engine.domain.state import Rules
 from bifrost_engine.domain.words import Times
 

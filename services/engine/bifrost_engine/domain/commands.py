@@ -6,11 +6,14 @@ from collections.abc import Callable, Mapping
 
 from bifrost.contract import parse_contract_key
 
-from . import facts, flatten, legs, orders, reconcile, trading_day
 from .effects import RecordTradingDay, Severity
 from .events import CommandReceived
+from .execution import facts, flatten, orders
+from .ledger import reconcile
 from .machines.hedge import HedgeEvent, HedgeState
 from .machines.trading import TRADING_MACHINE, TradingEvent, TradingState
+from .portfolio import legs
+from .trading_day import trading_day
 from .turn import Turn
 from .words import Execution, Origin
 

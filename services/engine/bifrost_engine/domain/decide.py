@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from . import commands, daybook, evaluate, facts, flatten, legs, market, orders, reconcile, timeouts
+from . import commands, evaluate
 from .effects import Effect, PlaceOrder, RecordCounts, RequestLine, Severity
 from .evaluate import Evaluation
 from .events import (
@@ -40,8 +40,13 @@ from .events import (
     SuspensionRead,
     TimePassed,
 )
+from .execution import facts, flatten, orders, timeouts
+from .ledger import reconcile
 from .machines.hedge import IDLE, HedgeEvent
+from .market import market
+from .portfolio import legs
 from .state import Link, Reconciliation, Rules, State
+from .trading_day import daybook
 from .turn import Turn
 from .words import Trigger
 

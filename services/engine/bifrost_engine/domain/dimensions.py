@@ -4,17 +4,9 @@ from __future__ import annotations
 
 from bifrost.config import Config, OnBreaker
 
-from .limits import above, at_least
+from .execution.limits import above, at_least
 from .machines.hedge import HedgeState
-from .words import (
-    DeltaState,
-    Dimensions,
-    ExecutionState,
-    HealthState,
-    LiquidityState,
-    MarketState,
-    OptionState,
-)
+from .words import DeltaState, Dimensions, ExecutionState, HealthState, LiquidityState, MarketState, OptionState
 
 #: |gamma| below this times spot has no sign.
 _NO_GAMMA = 1e-9

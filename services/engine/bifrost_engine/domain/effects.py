@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from bifrost.contract import ContractKey
 
-from .attribution import Interval
+from .trading_day.attribution import Interval
 from .words import Dimensions, Execution, IntentState, OrderIntent, OrderType, Side, Times, Trigger
 
 

@@ -9,16 +9,21 @@ from dataclasses import dataclass, replace
 
 from bifrost.config import OnBreaker
 
-from . import daybook, flatten, freshness, gates, legs, look, market, marks, orders, portfolio, reconcile
-from . import trading_day as days
+from . import gates, look
 from .dimensions import classify
 from .effects import RecordCounts, RecordDecision, RecordHistory, RecordTradingDay, Severity
-from .limits import at_least
+from .execution import flatten, orders
+from .execution.limits import at_least
+from .ledger import reconcile
 from .machines.hedge import IDLE, HedgeEvent
 from .machines.trading import TRADING_MACHINE, TradingEvent, TradingState
-from .portfolio import Exposure
-from .session import session_view
+from .market import freshness, market
+from .market.session import session_view
+from .portfolio import legs, marks, portfolio
+from .portfolio.portfolio import Exposure
 from .state import Minute
+from .trading_day import daybook
+from .trading_day import trading_day as days
 from .turn import ALERT_DAILY_S, Turn
 from .view import GateResult, LastHedge, SessionView, View
 from .words import (

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from . import freshness, market, orders, probes, sizing, timeouts
+from .execution import orders, probes, sizing, timeouts
 from .machines.hedge import HedgeState
-from .portfolio import Exposure
+from .market import freshness, market
+from .portfolio.portfolio import Exposure
 from .turn import Turn
 from .view import OrderView, SessionView, View
 from .words import Dimensions, Mode, OrderType, Purpose, Side

@@ -11,12 +11,12 @@ from bifrost.calendar import TradingCalendar
 from bifrost.config import Config
 from bifrost.contract import ContractKey
 
-from .ledger import Ledger
+from .ledger.ledger import Ledger
 from .machines.hedge import HedgeState
 from .machines.trading import TradingState
-from .market import MarketBook
-from .portfolio import Exposure, Leg, PortfolioMemory
-from .trading_day import TradingDay
+from .market.market import MarketBook
+from .portfolio.portfolio import Exposure, Leg, PortfolioMemory
+from .trading_day.trading_day import TradingDay
 from .words import BrokerPosition, Dimensions, IntentState, Mode, OptionState, OrderIntent, OrderType, Purpose, Trigger
 
 

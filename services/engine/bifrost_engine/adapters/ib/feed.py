@@ -12,13 +12,7 @@ from bifrost.ib.errors import FARM_BROKEN, IbCode, is_farm_status, is_informatio
 
 from bifrost_engine.app.ports import Sink
 from bifrost_engine.app.times import EngineClock
-from bifrost_engine.domain.events import (
-    ConnectivityLost,
-    ConnectivityRestored,
-    FarmChanged,
-    LineFailed,
-    QuotesChanged,
-)
+from bifrost_engine.domain.events import ConnectivityLost, ConnectivityRestored, FarmChanged, LineFailed, QuotesChanged
 from bifrost_engine.domain.words import Quote
 
 log = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from bifrost.db.queries.status import settings
 from bifrost.db.records import Retention
 from bifrost.ib import AccountsReport
 
-from bifrost_engine.domain.restore import Restored
+from bifrost_engine.domain.ledger.restore import Restored
 from bifrost_engine.domain.words import Mode
 
 from . import restore as restoring

@@ -11,7 +11,7 @@ from bifrost.db import Connection
 from bifrost.db.queries.status import fetch_all, fetch_one
 from bifrost.db.records import reserve_decision_seqs
 
-from bifrost_engine.domain.restore import OpenIntent, Restored
+from bifrost_engine.domain.ledger.restore import OpenIntent, Restored
 from bifrost_engine.domain.words import (
     BrokerPosition,
     Execution,

@@ -5,7 +5,7 @@ Reference: spot S₀, net delta Δ₀ and gamma Γ₀ when the last order ended 
 
 from __future__ import annotations
 
-from ..limits import at_least
+from ..execution.limits import at_least
 from ..view import GateKind, GateResult, View
 from .answer import failed, passed
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..limits import above
+from ..execution.limits import above
 from ..view import GateKind, GateResult, View
 from .answer import failed, order_price, passed
 

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from bifrost.contract import ContractKey, parse_contract_key
 
-from .figures import Exposure
+from ..portfolio.figures import Exposure
 
 DAY_S = 86400.0
 MINUTE_S = 60.0

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from bifrost.config import Config
 from bifrost.contract import ContractKey
 
-from .market import MarketBook, liquidity_state, valid_mid
-from .view import SessionView
-from .words import LiquidityState
+from ..market.market import MarketBook, liquidity_state, valid_mid
+from ..view import SessionView
+from ..words import LiquidityState
 
 #: Dollars a share by contract.
 Marks = Mapping[ContractKey, float]

@@ -14,12 +14,13 @@ from bifrost.config import Config
 from bifrost.contract import ContractKey
 from bifrost.options import Dividends, ModelError
 
+from ..execution.limits import at_least, finite
+from ..market.market import MarketBook, valid_mid
+from ..words import Times
 from .figures import Exposure, ExposureAlert, LegExposure
 from .leg import Leg
 from .leg_alerts import leg_alerts
 from .leg_model import Figures, LegTime, dividends_ahead, expired_delta, leg_time, model_figures
-from .limits import at_least, finite
-from .market import MarketBook, valid_mid
 from .volatility import (
     FRESH_S,
     HOLD_SOURCE_S,
@@ -31,7 +32,6 @@ from .volatility import (
     challengers,
     held,
 )
-from .words import Times
 
 #: The model is worked again after this much market time though nothing moved.
 RECOMPUTE_S = 1.0

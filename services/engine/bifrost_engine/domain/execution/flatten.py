@@ -7,13 +7,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import gates, legs, orders, reconcile, sizing, trading_day
-from .effects import FinishCommand, RecordTradingDay, Severity
-from .machines.hedge import IDLE, HedgeEvent, HedgeState
-from .state import FlattenTask
-from .turn import Turn
-from .view import View
-from .words import OrderType, Purpose
+from .. import gates
+from ..effects import FinishCommand, RecordTradingDay, Severity
+from ..ledger import reconcile
+from ..machines.hedge import IDLE, HedgeEvent, HedgeState
+from ..portfolio import legs
+from ..state import FlattenTask
+from ..trading_day import trading_day
+from ..turn import Turn
+from ..view import View
+from ..words import OrderType, Purpose
+from . import orders, sizing
 
 #: The order before the next slice has no known end: it is being found out.
 _NOT_KNOWN = frozenset({HedgeState.UNKNOWN, HedgeState.RECOVER, HedgeState.FAIL})

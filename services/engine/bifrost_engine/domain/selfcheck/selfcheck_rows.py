@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .limits import at_least
-from .machines.trading import TradingState
-from .view import GateKind, GateResult, View
-from .words import DeltaState, LiquidityState
+from ..execution.limits import at_least
+from ..machines.trading import TradingState
+from ..view import GateKind, GateResult, View
+from ..words import DeltaState, LiquidityState
 
 
 @dataclass(frozen=True, slots=True)

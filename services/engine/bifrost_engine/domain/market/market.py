@@ -10,10 +10,10 @@ from bifrost.calendar import TradingCalendar
 from bifrost.config import Config
 from bifrost.contract import ContractKey
 
+from ..events import FarmChanged, LineFailed, QuotesChanged
+from ..execution.limits import at_least, finite
+from ..words import LiquidityState, Quote, Times
 from .bars import Bars
-from .events import FarmChanged, LineFailed, QuotesChanged
-from .limits import at_least, finite
-from .words import LiquidityState, Quote, Times
 
 #: M4 lasts this long after a jump (market seconds).
 GAP_LASTS_S = 60.0

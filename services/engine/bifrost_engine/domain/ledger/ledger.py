@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from bifrost.contract import ContractKey
 
-from .words import Execution, Origin
+from ..words import Execution, Origin
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from bifrost.config import Config
 from bifrost.contract import ContractKey
 from bifrost.options import Dividends, ModelError, implied_volatility
 
-from .limits import finite
-from .market import MarketBook, valid_mid
-from .words import Quote, Times
+from ..execution.limits import finite
+from ..market.market import MarketBook, valid_mid
+from ..words import Quote, Times
 
 #: A model's volatility and a leg's own quote count for this long (wall seconds).
 FRESH_S = 60.0

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ..machines.hedge import HedgeEvent, HedgeState
+from ..turn import Turn
+from ..words import OrderType, Trigger
 from . import orders, probes
-from .machines.hedge import HedgeEvent, HedgeState
-from .turn import Turn
-from .words import OrderType, Trigger
 
 
 def check(turn: Turn) -> None:

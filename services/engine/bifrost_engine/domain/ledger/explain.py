@@ -6,13 +6,14 @@ from datetime import datetime
 
 from bifrost.calendar import NEW_YORK
 
-from . import facts, legs
-from .effects import RecordBaseline, Severity
-from .leg_model import expired_delta
-from .portfolio import Leg, ReleaseReason
-from .state import Difference
-from .turn import Turn
-from .words import Execution, Origin, Side
+from ..effects import RecordBaseline, Severity
+from ..execution import facts
+from ..portfolio import legs
+from ..portfolio.leg_model import expired_delta
+from ..portfolio.portfolio import Leg, ReleaseReason
+from ..state import Difference
+from ..turn import Turn
+from ..words import Execution, Origin, Side
 
 #: A leg that shrank, its quantity now, and the shares that its exercise or assignment delivers (signed).
 _Shrunk = tuple[Leg, float, float]

@@ -12,15 +12,15 @@ from bifrost.calendar import TradingCalendar
 from bifrost.config import Config
 from bifrost.contract import ContractKey, parse_contract_key
 
+from ..execution.limits import above, at_least
+from ..ledger.ledger import Ledger
+from ..portfolio.marks import Marks
+from ..rowtime import epoch_of, moment_of
+from ..view import LastHedge
+from ..words import Execution, Mode, Times
 from . import attribution as attributions
 from .attribution import Attribution, Booked
 from .day_position import DayPosition
-from .ledger import Ledger
-from .limits import above, at_least
-from .marks import Marks
-from .rowtime import epoch_of, moment_of
-from .view import LastHedge
-from .words import Execution, Mode, Times
 
 #: A database keeps microseconds: a time that comes back from it may be earlier by less than this than it was.
 ROUNDING_S = 1e-3

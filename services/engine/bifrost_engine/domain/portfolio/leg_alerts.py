@@ -8,9 +8,9 @@ from bifrost.config import Config
 from bifrost.contract import ContractKey
 from bifrost.options import Dividends, intrinsic_value
 
+from ..execution.limits import above
 from .figures import ExposureAlert, LegExposure
 from .leg_model import LegTime
-from .limits import above
 
 #: IB's own delta and ours may differ by this much.
 DISAGREEMENT = 0.05

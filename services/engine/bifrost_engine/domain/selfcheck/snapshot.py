@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from .decide import Step
-from .portfolio import Exposure
+from ..decide import Step
+from ..portfolio.portfolio import Exposure
+from ..state import Rules, State
+from ..view import View
 from .selfcheck import SelfCheck, Surroundings, self_check
-from .state import Rules, State
-from .view import View
 
 
 def snapshot_row(step: Step, rules: Rules, surroundings: Surroundings) -> dict[str, object]:

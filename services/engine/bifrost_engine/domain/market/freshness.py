@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from bifrost.config import Config
 from bifrost.contract import ContractKey
 
+from ..execution.limits import above, at_least
+from ..view import SessionView
+from ..words import MarketState, Times
 from .bars import annual_volatility, slope_per_minute
-from .limits import above, at_least
 from .market import DELAYED, LIVE, FeedError, MarketBook
-from .view import SessionView
-from .words import MarketState, Times
 
 #: Delayed data is shown instead of live data.
 DELAYED_CODE = 10167

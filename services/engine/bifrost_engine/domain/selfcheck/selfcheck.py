@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from . import gates as rules
-from .gates.answer import working_shares
-from .limits import at_least
-from .machines.hedge import HedgeState
-from .machines.trading import TradingState
+from .. import gates as rules
+from ..execution.limits import at_least
+from ..gates.answer import working_shares
+from ..machines.hedge import HedgeState
+from ..machines.trading import TradingState
+from ..view import GateKind, GateResult, View
+from ..words import DeltaState
 from .selfcheck_rows import Check, checks_of
-from .view import GateKind, GateResult, View
-from .words import DeltaState
 
 #: What may only be transitional after a connection came up becomes red once IB is connected this long (wall seconds).
 SETTLED_S = 60.0

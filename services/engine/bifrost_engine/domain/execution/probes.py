@@ -6,13 +6,13 @@ order_ref, then by permId. "Gone" needs two such probes and a broker position th
 
 from __future__ import annotations
 
+from ..effects import RecordIntentState, Severity
+from ..events import BrokerTruth
+from ..machines.hedge import HedgeEvent, HedgeState
+from ..state import OrderInFlight
+from ..turn import Turn
+from ..words import BrokerOrder, Execution, IntentState, Mode, Origin, Trigger
 from . import facts, orders
-from .effects import RecordIntentState, Severity
-from .events import BrokerTruth
-from .machines.hedge import HedgeEvent, HedgeState
-from .state import OrderInFlight
-from .turn import Turn
-from .words import BrokerOrder, Execution, IntentState, Mode, Origin, Trigger
 
 #: A probe counts only on a connection this old, and two of them only this far apart (wall seconds).
 SETTLED_S = 5.0

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ..effects import RecordAttribution, RecordTradingDay, Severity
+from ..portfolio.marks import Marks
+from ..portfolio.portfolio import Exposure
+from ..turn import Turn
 from . import attribution as attributions
 from . import trading_day as days
-from .effects import RecordAttribution, RecordTradingDay, Severity
-from .marks import Marks
-from .portfolio import Exposure
-from .turn import Turn
 
 
 def begin(turn: Turn) -> None:

@@ -9,11 +9,11 @@ from bifrost.calendar import TradingCalendar
 from bifrost.config import AdoptMode, Config
 from bifrost.contract import ContractKey
 
+from ..execution.limits import above
+from ..words import BrokerPosition, Times
 from .exposure import PortfolioMemory, exposure
 from .figures import Exposure, ExposureAlert, LegExposure
 from .leg import Leg, ReleaseReason
-from .limits import above
-from .words import BrokerPosition, Times
 
 __all__ = [
     "Exposure",

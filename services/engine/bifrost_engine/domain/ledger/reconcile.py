@@ -10,13 +10,15 @@ from dataclasses import replace
 
 from bifrost.contract import ContractKey
 
-from . import explain, facts, legs, probes
-from .effects import RecordReconciliation, Severity
-from .events import BrokerTruth, PositionsReported
-from .machines.hedge import LIVE, HedgeState
-from .state import Difference
-from .turn import Turn
-from .words import Mode, Trigger
+from ..effects import RecordReconciliation, Severity
+from ..events import BrokerTruth, PositionsReported
+from ..execution import facts, probes
+from ..machines.hedge import LIVE, HedgeState
+from ..portfolio import legs
+from ..state import Difference
+from ..turn import Turn
+from ..words import Mode, Trigger
+from . import explain
 
 #: Two comparisons that agree must lie this far apart, and no comparison counts sooner after an execution (wall s).
 AGREE_S = 5.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .effects import (
+from ..effects import (
     CancelOrder,
     ModifyOrder,
     OperationType,
@@ -16,12 +16,12 @@ from .effects import (
     RecordOrder,
     ReserveSequence,
 )
-from .machines.hedge import HEDGE_MACHINE, IDLE, HedgeEvent, HedgeState
-from .machines.trading import TRADING_MACHINE, TradingEvent, TradingState
-from .state import INTENT_STATE_OF_ENDING, OrderInFlight, State, order_ref_of
-from .turn import Turn
-from .view import GateResult
-from .words import IntentState, OrderIntent, OrderType, Purpose, Side, Trigger
+from ..machines.hedge import HEDGE_MACHINE, IDLE, HedgeEvent, HedgeState
+from ..machines.trading import TRADING_MACHINE, TradingEvent, TradingState
+from ..state import INTENT_STATE_OF_ENDING, OrderInFlight, State, order_ref_of
+from ..turn import Turn
+from ..view import GateResult
+from ..words import IntentState, OrderIntent, OrderType, Purpose, Side, Trigger
 
 #: Ask for the next block of decision numbers when this few are left.
 SEQUENCE_LOW = 20

@@ -7,13 +7,15 @@ from dataclasses import replace
 
 from bifrost.contract import ContractKey
 
-from . import orders, portfolio, trading_day
-from .effects import RecordLeg, RecordTradingDay, RequestLine, Severity
-from .machines.hedge import IDLE, HedgeEvent
+from ..effects import RecordLeg, RecordTradingDay, RequestLine, Severity
+from ..execution import orders
+from ..machines.hedge import IDLE, HedgeEvent
+from ..state import OrderInFlight
+from ..trading_day import trading_day
+from ..turn import Turn
+from ..words import BrokerOrder, BrokerPosition, Mode, OrderIntent, OrderType, Purpose
+from . import portfolio
 from .portfolio import Leg, ReleaseReason
-from .state import OrderInFlight
-from .turn import Turn
-from .words import BrokerOrder, BrokerPosition, Mode, OrderIntent, OrderType, Purpose
 
 
 def _store(turn: Turn, leg: Leg) -> None:

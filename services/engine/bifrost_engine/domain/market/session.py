@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bifrost.calendar import TradingCalendar
 
-from .view import SessionView
+from ..view import SessionView
 
 
 def session_view(market_s: float | None, calendar: TradingCalendar) -> SessionView:

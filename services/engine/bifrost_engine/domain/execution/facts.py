@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import ledger as ledgers
-from . import orders, trading_day
-from .effects import OperationType, RecordCost, RecordExecution, RecordHistory, RecordOperation, RecordTradingDay
-from .events import CommissionReported, ExecutionReported, OrderErrorReported, OrderPlaced, OrderStatusReported
-from .state import Foreign, OrderInFlight
-from .turn import Turn
-from .words import Execution, Mode, OrderErrorKind, Origin
+from ..effects import OperationType, RecordCost, RecordExecution, RecordHistory, RecordOperation, RecordTradingDay
+from ..events import CommissionReported, ExecutionReported, OrderErrorReported, OrderPlaced, OrderStatusReported
+from ..ledger import ledger as ledgers
+from ..state import Foreign, OrderInFlight
+from ..trading_day import trading_day
+from ..turn import Turn
+from ..words import Execution, Mode, OrderErrorKind, Origin
+from . import orders
 
 _WORKING = frozenset({"PreSubmitted", "Submitted"})
 _CANCELLED = frozenset({"Cancelled", "ApiCancelled"})

@@ -9,7 +9,7 @@ from typing import Any
 
 from bifrost.contract import ContractKey, parse_contract_key
 
-from .rowtime import epoch_of, moment_of
+from ..rowtime import epoch_of, moment_of
 
 
 class ReleaseReason(StrEnum):

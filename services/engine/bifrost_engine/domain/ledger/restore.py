@@ -7,15 +7,16 @@ from dataclasses import dataclass, field, replace
 
 from bifrost.contract import ContractKey, contract_key
 
+from ..market.market import MarketBook
+from ..portfolio import portfolio
+from ..portfolio.portfolio import Leg
+from ..state import OrderInFlight, Rules, State
+from ..trading_day import trading_day
+from ..trading_day.trading_day import TradingDay
+from ..view import LastHedge
+from ..words import BrokerPosition, Execution, Mode, OrderIntent, Purpose, Times
 from . import ledger as ledgers
-from . import portfolio, trading_day
 from .ledger import Ledger
-from .market import MarketBook
-from .portfolio import Leg
-from .state import OrderInFlight, Rules, State
-from .trading_day import TradingDay
-from .view import LastHedge
-from .words import BrokerPosition, Execution, Mode, OrderIntent, Purpose, Times
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""What we hold by our own executions, and its comparison with the broker."""

@@ -1,0 +1,1 @@
+"""The managed legs, their greeks and marks, and what they add up to."""
