@@ -257,11 +257,17 @@ def is_due(attribution: Attribution, market_s: float) -> bool:
     return latest.market_s // MINUTE_S != market_s // MINUTE_S
 
 
-def close(attribution: Attribution, booked: Booked) -> tuple[Attribution, Interval | None]:
-    """End the open interval at the newest picture. No interval while there never was a picture or nothing happened."""
+def close(attribution: Attribution, booked: Booked, *, ends_day: bool = False) -> tuple[Attribution, Interval | None]:
+    """End the open interval at the newest picture. No interval while there never was a picture or nothing happened.
+
+    Intervals are kept by their start, so one of no length would be overwritten by the next, which begins at the same
+    moment: what was booked in it counts in the next one. Only the last of a day may have no length.
+    """
     start, end = attribution.start, attribution.latest
     if start is None or end is None:
         return attribution, None
+    if end.market_s <= start.market_s and not ends_day:
+        return (attribution if end is start else replace(attribution, start=end, changed=False)), None
     parts = _between(start, end, attribution.booked, booked)
     if end is start and not any(getattr(parts, part) for part in PARTS):
         return attribution, None

@@ -33,17 +33,17 @@ def _roll(turn: Turn) -> bool:
     if days.roll(state.day, turn.at, rules.config, rules.calendar, state.stock) is state.day:
         return False
     if state.day.day is not None:
-        close_interval(turn)
+        close_interval(turn, ends_day=True)
     day = days.roll(turn.state.day, turn.at, rules.config, rules.calendar, state.stock)
     turn.change(day=day)
     turn.emit(RecordTradingDay(day.as_row()))
     return True
 
 
-def close_interval(turn: Turn) -> None:
+def close_interval(turn: Turn, *, ends_day: bool = False) -> None:
     """End the attribution's open interval at its newest picture, and record it before the day that counts it."""
     day = turn.state.day
-    attribution, interval = attributions.close(day.attribution, day.booked)
+    attribution, interval = attributions.close(day.attribution, day.booked, ends_day=ends_day)
     if attribution is day.attribution:
         return
     day = replace(day, attribution=attribution)
