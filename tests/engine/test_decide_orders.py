@@ -55,8 +55,10 @@ def test_the_order_leaves_only_after_its_intent_is_durable() -> None:
     rig.start()
     assert rig.of(fx.PersistIntent) and not rig.of(fx.PlaceOrder)
     assert rig.state.hedge is HedgeState.SEND
-    rig.send(ev.IntentDurable(rig.at, rig.last(fx.PersistIntent).intent.order_ref))
+    step = rig.send(ev.IntentDurable(rig.at, rig.last(fx.PersistIntent).intent.order_ref))
     assert len(rig.of(fx.PlaceOrder)) == 1
+    # Without a look at the world the picture of this moment would have no time and no delta.
+    assert step.evaluation is not None
 
 
 def test_an_intent_that_cannot_be_written_sends_nothing_and_is_tried_afresh() -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from . import commands, evaluate
-from .effects import Effect, PlaceOrder, RecordCounts, RequestLine, Severity
+from .effects import Effect, RecordCounts, RequestLine, Severity
 from .evaluate import Evaluation
 from .events import (
     AccountReported,
@@ -58,7 +58,7 @@ class Step:
     state: State
     effects: tuple[Effect, ...]
     evaluation: Evaluation | None
-    """None while market time is unknown, and when an order is leaving."""
+    """None while market time is unknown."""
 
 
 def decide(state: State, event: Event, rules: Rules) -> Step:
@@ -77,10 +77,7 @@ def decide(state: State, event: Event, rules: Rules) -> Step:
     daybook.begin(turn)
     _FOLD[type(event)](turn, event)
     _look_at_time(turn)
-    # An order leaves before the next look at the market: every event since its decision had one, what forbids it now
-    # was asked when the intent became durable, and OrderPlaced follows at once. The look would only hold it up.
-    leaves = isinstance(event, IntentDurable) and any(isinstance(effect, PlaceOrder) for effect in turn.effects)
-    evaluation = None if leaves else evaluate.evaluate(turn)
+    evaluation = evaluate.evaluate(turn)
     return Step(turn.state, tuple(turn.effects), evaluation)
 
 
