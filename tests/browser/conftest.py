@@ -55,8 +55,9 @@ class Served:
         self.thread.join(timeout=10)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """For one file: while it is there its event loop runs in this thread, and no test after it could start another."""
     if CHROMIUM is None:
         pytest.skip("needs chromium on the PATH")
     if not BUNDLE.is_file():
