@@ -27,7 +27,7 @@ from tests.support.desk_checks import check_the_wire, wait_for_a_hedge, wait_unt
 from tests.support.desk_process import DeskProcess
 
 from . import rules
-from .watch import KEPT, RETAINED, SERVICES, Watch
+from .watch import KEPT, RETAINED, SERVICES, Remembering, Watch
 
 #: Old rows are made a year older and removed so often; stands for a day's retention.
 RETENTION_S = 120.0
@@ -80,7 +80,7 @@ def _scenario(folder: Path, options: argparse.Namespace) -> Path:
 
 
 def _run(desk: DeskProcess, seconds: float, options: argparse.Namespace) -> tuple[Watch, list[str], dict[str, Any]]:
-    view = desk.wait_until_up(180.0)
+    view = Remembering(**vars(desk.wait_until_up(180.0)))
     wait_for_a_hedge(view, 600.0 if options.speed < 5 else 180.0)
     watch, rng = Watch(desk, view), random.Random(options.seed)
     cuts, aged, said_s = 0, 0, 0.0

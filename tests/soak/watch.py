@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 import psutil
@@ -28,6 +29,26 @@ _SIZES = """SELECT c.relname, pg_total_relation_size(c.oid)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'public' AND c.relkind = 'r'"""
 
 
+@dataclass(frozen=True)
+class Remembering(DeskView):
+    """A view that reads the wire's journal on and on: the simulator's memory forgets what is 100,000 messages old."""
+
+    kept: list[dict[str, Any]] = field(default_factory=list)
+
+    def read_on(self) -> None:
+        """Take in the orders and executions that crossed the wire since this was called last."""
+        since = self.kept[-1]["seq"] if self.kept else 0
+        self.kept.extend(self.world(f"/journal?message=placeOrder,execDetails&limit=100000&since={since}")["entries"])
+
+    def journal(self, message: str) -> list[dict[str, Any]]:
+        self.read_on()
+        return [
+            dict(entry["fields"]) | {"_direction": entry["direction"], "_market": entry["market"]}
+            for entry in self.kept
+            if entry["message"] == message
+        ]
+
+
 @dataclass
 class Watch:
     """Samples of every figure, by name.
@@ -36,7 +57,7 @@ class Watch:
     """
 
     desk: DeskProcess
-    view: DeskView
+    view: Remembering
     begun_s: float = field(default_factory=time.monotonic)
     at_s: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     values: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
@@ -62,7 +83,7 @@ class Watch:
     def sample(self) -> None:
         """Everything once; what cannot be read just now is missed and counted."""
         self._processes()
-        for look in (self._simulator, self._database, self._page):
+        for look in (self.view.read_on, self._simulator, self._database, self._page):
             try:
                 look()
             except (httpx.HTTPError, psycopg2.Error, AssertionError):
