@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bifrost.contract import contract_key
@@ -113,6 +113,16 @@ def test_facts_of_orders_come_first_and_in_their_order() -> None:
     run(bench.hedger(), quotes(STOCK, 140.0, 5.0), durable, placed)
     assert bench.seen[:2] == [durable, placed]
     assert isinstance(bench.seen[2], ev.QuotesChanged)
+
+
+def test_no_event_is_earlier_for_the_core_than_the_one_before() -> None:
+    """A fill overtakes the quote that came before it: the quote must not make the clock go back behind the hedge."""
+    bench = Bench()
+    early, late = replace(AT, wall_s=AT.wall_s - 0.5, market_s=(AT.market_s or 0.0) - 15.0), AT
+    quote = replace(quotes(STOCK, 140.0, 5.0), at=early)
+    run(bench.hedger(), quote, ev.IntentDurable(late, "BF1"))
+    assert [type(event) for event in bench.seen] == [ev.IntentDurable, ev.QuotesChanged]
+    assert [event.at for event in bench.seen] == [late, late]
 
 
 def test_an_event_that_an_effect_causes_is_seen_in_the_same_turn() -> None:

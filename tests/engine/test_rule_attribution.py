@@ -42,22 +42,6 @@ def picture(spot: float, seconds: float = 0.0, iv: float = 0.35, **more: Any) ->
     )
 
 
-def test_what_is_booked_at_the_moment_an_interval_begins_counts_in_it() -> None:
-    """An interval of no length would lie in the database under the next one's start, and be overwritten by it."""
-    begun = Attribution(start=picture(100.0), latest=picture(100.0, legs=()), booked=Booked(50.0), changed=True)
-    slipped = Booked(49.61, slippage_usd=-0.39)
-    same, interval = attributions.close(begun, slipped)
-    assert interval is None and same.closed == Parts() and not same.changed
-    assert same.start is same.latest is begun.latest
-    later = replace(same, latest=picture(100.0, 60.0, legs=()))
-    closed, interval = attributions.close(later, Booked(54.25, slippage_usd=4.25))
-    assert interval is not None and interval.parts.slippage == pytest.approx(4.25)
-    assert interval.parts.total == pytest.approx(4.25) and closed.closed == interval.parts
-    # The day ends with what there is: nothing follows under this start.
-    ended, interval = attributions.close(begun, slipped, ends_day=True)
-    assert interval is not None and ended.closed.slippage == pytest.approx(-0.39)
-
-
 def test_every_part_by_hand() -> None:
     """A minute in which spot rose a dollar and volatility a point, 700 shares short, 100 more sold on the way."""
     begun = Attribution(start=picture(100.0), latest=picture(101.0, 60.0, iv=0.36), booked=Booked(50.0, 3.0))

@@ -35,7 +35,7 @@ from bifrost_engine.domain.effects import (
     Severity,
 )
 from bifrost_engine.domain.events import CommandReceived, Event, IntentFailed, QuotesChanged, SuspensionRead, TimePassed
-from bifrost_engine.domain.words import Purpose, Quote
+from bifrost_engine.domain.words import Purpose, Quote, Times
 
 from .ports import Broker, Clock, Recorder
 
@@ -111,6 +111,7 @@ class Hedger(Generic[S, T]):
         self._quotes_at: QuotesChanged | None = None
         self._scheduled = False
         self._draining = False
+        self._latest: Times | None = None
 
     # -- events in
 
@@ -161,6 +162,7 @@ class Hedger(Generic[S, T]):
     def _consume(self, event: Event) -> None:
         if self.fault and isinstance(event, SuspensionRead):
             event = replace(event, suspended=None)
+        event = self._in_order_of_time(event)
         self.consumed += 1
         if self._tape is not None:
             self._tape(self.consumed, event)
@@ -177,6 +179,16 @@ class Hedger(Generic[S, T]):
             self._carry_out(effect)
         if self._on_step is not None:
             self._on_step(step)
+
+    def _in_order_of_time(self, event: Event) -> Event:
+        """Facts overtake quotes that came before them; for the core no event is earlier than the last.
+
+        Else a hedge lay "later than now" at the next quote, and its cooldown was forgotten as a clock that went back.
+        """
+        if self._latest is not None and (at := event.at.not_before(self._latest)) is not event.at:
+            event = replace(event, at=at)
+        self._latest = event.at
+        return event
 
     def _carry_out(self, effect: Effect) -> None:
         # One id from decision to commission: the order's own reference.

@@ -162,6 +162,12 @@ class Times:
     wall_s: float
     market_s: float | None
 
+    def not_before(self, other: Times) -> Times:
+        """These times, or the other's where they lie behind them."""
+        market_s = other.market_s if self.market_s is None else max(self.market_s, other.market_s or self.market_s)
+        wall_s = max(self.wall_s, other.wall_s)
+        return self if (wall_s, market_s) == (self.wall_s, self.market_s) else Times(wall_s, market_s)
+
 
 @dataclass(frozen=True, slots=True)
 class Quote:
