@@ -51,7 +51,13 @@ def opened(
     )
     page = context.new_page()
     problems: list[str] = []
-    page.on("console", lambda message: problems.append(message.text) if message.type in ("error", "warning") else None)
+
+    def heard(kind: str, text: str) -> None:
+        # Containers that come and go beside the browser change the machine's networks; the page asks again by itself.
+        if kind in ("error", "warning") and "ERR_NETWORK_CHANGED" not in text:
+            problems.append(text)
+
+    page.on("console", lambda message: heard(message.type, message.text))
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.goto(url)
     try:
