@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import pickle
+import subprocess
+import sys
 from datetime import date
 
 import pytest
@@ -70,3 +74,15 @@ def test_con_ids_are_stable_and_step_aside() -> None:
     number = stable_con_id(key)
     assert 200_000_000 <= number < 900_000_000 and stable_con_id(key) == number
     assert stable_con_id(key, {number}) == number + 1
+
+
+def test_a_key_is_found_by_a_process_whose_texts_hash_otherwise() -> None:
+    """Workers get keys pickled: a hash that came along would find nothing in their tables."""
+    key = contract_key("NVDA", "OPT", "20260320", 140.0, "C")
+    assert hash(key) == hash(key)
+    text = (
+        "import pickle, sys; key = pickle.loads(sys.stdin.buffer.read());"
+        "from bifrost.contract import parse_contract_key; assert key in {parse_contract_key('NVDA|OPT|20260320|140|C')}"
+    )
+    env = {**os.environ, "PYTHONHASHSEED": "7"}
+    subprocess.run([sys.executable, "-c", text], input=pickle.dumps(key), check=True, env=env)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -281,3 +282,11 @@ def test_every_fault_has_a_test_on_the_wire() -> None:
     """The catalogue and its tests grow together."""
     texts = "".join(file.read_text() for file in Path(__file__).parent.glob("test_fault_*.py"))
     assert [name for name in REGISTRY if f'"{name}"' not in texts] == []
+
+
+def test_the_documented_catalogue_is_the_one_that_there_is() -> None:
+    """A fault that the document does not name is not found; one that it names and nobody built is a promise broken."""
+    document = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text(encoding="utf-8")
+    catalogue = document.partition("## Faults")[2].partition("\n## ")[0]
+    named = [name for row in re.findall(r"^\| (`[^|]+) \|", catalogue, re.M) for name in re.findall(r"`(\w+)`", row)]
+    assert sorted(named) == sorted(REGISTRY)

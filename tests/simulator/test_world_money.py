@@ -25,7 +25,10 @@ CENT = 0.005
 clients = st.sampled_from(CLIENTS)
 accounts = st.sampled_from(ACCOUNTS)
 sides = st.sampled_from(("BUY", "SELL"))
-kinds = st.sampled_from(("MKT", "LMT", "FAR", "STP", "IOC", "OPT", "BAG", "FAMILY", "GROUP"))
+KINDS = ("MKT", "LMT", "FAR", "STP", "IOC", "TRAIL", "MTL", "REL", "OPT", "BAG", "FAMILY", "GROUP")
+#: These fill at a close only, and a world that never closes refuses them: nothing may come of them.
+AT_CLOSE = ("MOC", "LOC")
+kinds = st.sampled_from((*KINDS, *AT_CLOSE))
 actions = st.one_of(
     st.tuples(st.just("place"), clients, accounts, sides, st.integers(1, 900), kinds),
     st.tuples(st.just("place"), clients, accounts, sides, st.integers(1, 900), kinds),
@@ -108,6 +111,15 @@ class Play:
                 return replace(order, order_type="STP", aux_price=self._price(side, 0.05))
             case "IOC":
                 return replace(order, tif="IOC")
+            case "TRAIL":
+                # A cent behind the touch: it trades at the next move against it.
+                return replace(order, order_type="TRAIL", aux_price=0.01)
+            case "MTL" | "MOC":
+                return replace(order, order_type=kind)
+            case "REL":
+                return replace(order, order_type="REL", aux_price=0.05)
+            case "LOC":
+                return replace(order, order_type="LOC", limit_price=self._price(side, 0.02))
             case "OPT":
                 return replace(order, contract=ContractQuery(con_id=self.options[0]), quantity=few)
             case "BAG":
@@ -313,9 +325,10 @@ def test_money_positions_and_what_everybody_sees_agree(script: list[tuple[Any, .
 def test_a_long_day_of_everything(tmp_path: Path) -> None:
     """One fixed script in which each kind of order fills, so that the invariants are not held by nothing at all."""
     play = Play(tmp_path)
-    for number, kind in enumerate(("MKT", "LMT", "FAR", "STP", "IOC", "OPT", "BAG", "FAMILY", "GROUP") * 2):
+    for number, kind in enumerate(KINDS * 2):
         client = CLIENTS[number % 3]
-        play.do(("place", client, ACCOUNTS[number % 2], ("BUY", "SELL")[number // 9], 40 + 13 * number, kind))
+        side = ("BUY", "SELL")[number // len(KINDS)]
+        play.do(("place", client, ACCOUNTS[number % 2], side, 40 + 13 * number, kind))
         play.do(("live", 1.0))
         play.check()
         if number % 5 == 4:
@@ -333,4 +346,6 @@ def test_a_long_day_of_everything(tmp_path: Path) -> None:
     play.check_all_alike()
     kinds_filled = {order.contract.sec_type for order in play.stage.world.book.orders.values() if order.filled}
     assert kinds_filled == {"STK", "OPT", "BAG"}
+    types_filled = {order.request.order_type for order in play.stage.world.book.orders.values() if order.filled}
+    assert types_filled == {"MKT", "LMT", "STP", "TRAIL", "MTL", "REL"}
     assert len(play.stage.world.book.executions) > 20

@@ -30,7 +30,7 @@ def format_strike(strike: float | Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, order=True)
 class ContractKey:
     """A contract as the desk names it.
 
@@ -53,6 +53,18 @@ class ContractKey:
     expiry: str = ""
     strike: float = 0.0
     right: str = ""
+
+    def __hash__(self) -> int:
+        # Keys are looked up a hundred times in one decision: the hash of five fields is worked out once.
+        kept: int | None = self.__dict__.get("_hash")
+        if kept is None:
+            kept = hash((self.symbol, self.sec_type, self.expiry, self.strike, self.right))
+            self.__dict__["_hash"] = kept
+        return kept
+
+    def __reduce__(self) -> tuple[type[ContractKey], tuple[str, str, str, float, str]]:
+        # The hash of a text is another one in each process: it must not travel with the key.
+        return ContractKey, (self.symbol, self.sec_type, self.expiry, self.strike, self.right)
 
     def __str__(self) -> str:
         strike = format_strike(self.strike) if self.strike else ""

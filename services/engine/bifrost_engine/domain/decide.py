@@ -7,7 +7,7 @@ waits on time is looked at, then one evaluation says whether to hedge.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from . import commands, evaluate
@@ -40,6 +40,7 @@ from .events import (
     SuspensionRead,
     TimePassed,
 )
+from .evolve import evolve
 from .execution import facts, flatten, orders, timeouts
 from .ledger import reconcile
 from .machines.hedge import IDLE, HedgeEvent
@@ -105,7 +106,7 @@ def _take_restored(turn: Turn) -> None:
 
 def _time_passed(turn: Turn, event: TimePassed) -> None:
     rules = turn.rules
-    link = replace(turn.state.link, last_arrival_s=event.last_arrival_s)
+    link = evolve(turn.state.link, last_arrival_s=event.last_arrival_s)
     book = market.on_time(turn.state.book, event.at, event.last_arrival_s, rules.config, rules.calendar)
     turn.change(book=book, link=link)
     wanted = market.lines_to_request(book, event.at, rules.config)
@@ -148,7 +149,7 @@ def _link_up(turn: Turn, event: LinkUp) -> None:
 
 
 def _link_down(turn: Turn, event: LinkDown) -> None:
-    link = replace(turn.state.link, up=False, lost_1100=False, last_arrival_s=None, reason=event.reason)
+    link = evolve(turn.state.link, up=False, lost_1100=False, last_arrival_s=None, reason=event.reason)
     turn.change(
         link=link,
         book=market.on_link_down(turn.state.book, event.at),
@@ -159,7 +160,7 @@ def _link_down(turn: Turn, event: LinkDown) -> None:
 
 def _connectivity_lost(turn: Turn, event: ConnectivityLost) -> None:
     turn.change(
-        link=replace(turn.state.link, lost_1100=True),
+        link=evolve(turn.state.link, lost_1100=True),
         book=market.on_connectivity_lost(turn.state.book, event.at),
         recon=Reconciliation(reason="the gateway lost IB (1100)", trigger=Trigger.RECONNECT),
     )
@@ -168,7 +169,7 @@ def _connectivity_lost(turn: Turn, event: ConnectivityLost) -> None:
 
 def _connectivity_restored(turn: Turn, event: ConnectivityRestored) -> None:
     turn.change(
-        link=replace(turn.state.link, lost_1100=False, up_since_s=event.at.wall_s),
+        link=evolve(turn.state.link, lost_1100=False, up_since_s=event.at.wall_s),
         book=market.on_connectivity_restored(turn.state.book, event.at, event.code),
         recon=Reconciliation(reason=f"IB is back ({event.code}): reconciling", trigger=Trigger.RECONNECT),
     )

@@ -5,13 +5,14 @@ Read from top to bottom: what is the exposure, which state is the world in, may 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bifrost.config import OnBreaker
 
 from . import gates, look
 from .dimensions import classify
 from .effects import RecordCounts, RecordDecision, RecordHistory, RecordTradingDay, Severity
+from .evolve import evolve
 from .execution import flatten, orders
 from .execution.limits import at_least
 from .ledger import reconcile
@@ -349,4 +350,4 @@ def _note(turn: Turn, view: View, results: tuple[GateResult, ...], outcome: str,
             turn.emit(RecordCounts(minute.start_s, minute.counts))
             turn.emit(RecordHistory(turn.at, "minute"), RecordTradingDay(turn.state.day.as_row()))
         minute = Minute(start_s)
-    turn.change(minute=replace(minute, counts={**minute.counts, name: minute.counts.get(name, 0) + 1}))
+    turn.change(minute=evolve(minute, counts={**minute.counts, name: minute.counts.get(name, 0) + 1}))

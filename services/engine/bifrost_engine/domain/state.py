@@ -1,4 +1,7 @@
-"""What the hedger knows. Frozen: `decide` returns a new one, so an exception half way changes nothing."""
+"""What the hedger knows. Frozen: `decide` returns a new one, so an exception half way changes nothing.
+
+What changes with each event has no slots, so that `evolve` can copy it.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ class Rules:
     calendar: TradingCalendar
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Link:
     """The connection to IB as the core sees it; times are wall seconds."""
 
@@ -69,7 +72,7 @@ class Foreign:
     amount: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reconciliation:
     """Where the comparison with the broker stands; times are wall seconds."""
 
@@ -147,7 +150,7 @@ class FlattenTask:
     orders: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Minute:
     """Evaluations per reason in the current market minute."""
 
@@ -155,7 +158,7 @@ class Minute:
     counts: Mapping[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class State:
     """Everything `decide` carries from one event to the next."""
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from .effects import Alert, Effect, FetchTruth, RecordTradingDay, Severity
+from .evolve import evolve
 from .state import OrderInFlight, Rules, State
 from .words import Times, Trigger
 
@@ -32,7 +33,7 @@ class Turn:
         self.effects.extend(effects)
 
     def change(self, **fields: Any) -> None:
-        self.state = replace(self.state, **fields)
+        self.state = evolve(self.state, **fields)
 
     def change_order(self, **fields: Any) -> OrderInFlight:
         """Change fields of the order in flight; there must be one."""
@@ -45,7 +46,7 @@ class Turn:
 
     def change_day(self, **fields: Any) -> None:
         """Change the trading day and record its row: counters and latches survive a restart."""
-        self.change(day=replace(self.state.day, **fields))
+        self.change(day=evolve(self.state.day, **fields))
         self.emit(RecordTradingDay(self.state.day.as_row()))
 
     def alert(
@@ -76,5 +77,5 @@ class Turn:
             return
         if recon.failed_s is not None and self.at.wall_s - recon.failed_s < TRUTH_RETRY_S:
             return
-        self.change(recon=replace(recon, asked_s=self.at.wall_s))
+        self.change(recon=evolve(recon, asked_s=self.at.wall_s))
         self.emit(FetchTruth(trigger))

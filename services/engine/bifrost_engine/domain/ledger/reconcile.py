@@ -6,12 +6,11 @@ Explained in this order: own executions, foreign executions of the contract, exe
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from bifrost.contract import ContractKey
 
 from ..effects import RecordReconciliation, Severity
 from ..events import BrokerTruth, PositionsReported
+from ..evolve import evolve
 from ..execution import facts, probes
 from ..machines.hedge import LIVE, HedgeState
 from ..portfolio import legs
@@ -48,12 +47,12 @@ def due(turn: Turn) -> None:
 def broker_truth(turn: Turn, truth: BrokerTruth) -> None:
     """Fold what the broker tells, then compare."""
     failed_s = None if truth.ok else turn.at.wall_s
-    turn.change(recon=replace(turn.state.recon, asked_s=None, failed_s=failed_s))
+    turn.change(recon=evolve(turn.state.recon, asked_s=None, failed_s=failed_s))
     if not truth.ok:
         turn.alert(Severity.WARNING, "broker_query_failed", f"reading the broker's truth failed: {truth.failure}")
         probes.recovered(turn, truth)
         return
-    turn.change(recon=replace(turn.state.recon, read_s=turn.at.wall_s), positions=truth.positions)
+    turn.change(recon=evolve(turn.state.recon, read_s=turn.at.wall_s), positions=truth.positions)
     folded = tuple(e.exec_id for e in sorted(truth.executions, key=lambda e: e.time_s) if facts.fold(turn, e))
     legs.adopt_orders(turn, truth.open_orders, truth.asked_wall_s)
     probes.answer(turn, truth)
@@ -71,7 +70,7 @@ def positions_reported(turn: Turn, event: PositionsReported) -> None:
 
 
 def _suspend_trust(turn: Turn, reason: str) -> None:
-    turn.change(recon=replace(turn.state.recon, done=False, reason=reason))
+    turn.change(recon=evolve(turn.state.recon, done=False, reason=reason))
 
 
 def _compare(turn: Turn, truth: BrokerTruth, folded: tuple[str, ...]) -> None:
@@ -95,7 +94,7 @@ def _compare(turn: Turn, truth: BrokerTruth, folded: tuple[str, ...]) -> None:
     reason = _why_not(turn, blocked, differences)
     suspects_s = recon.suspects_s if same else turn.at.wall_s
     turn.change(
-        recon=replace(
+        recon=evolve(
             recon,
             done=not reason,
             reason=reason,
@@ -206,7 +205,7 @@ def accept(turn: Turn, expected: dict[ContractKey, float], named_by: str) -> str
             legs.change_quantity(turn, leg, now, f"accepted by {named_by}")
     live = turn.state.live_ledger.position(turn.state.stock)
     explain.set_external(turn, legs.observed_quantity(turn, turn.state.stock) - live, "accepted", named_by)
-    turn.change(recon=replace(turn.state.recon, blocked=(), suspects=(), suspects_s=None))
+    turn.change(recon=evolve(turn.state.recon, blocked=(), suspects=(), suspects_s=None))
     turn.ask_truth(Trigger.COMMAND)
     return ""
 

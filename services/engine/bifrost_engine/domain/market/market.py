@@ -11,6 +11,7 @@ from bifrost.config import Config
 from bifrost.contract import ContractKey
 
 from ..events import FarmChanged, LineFailed, QuotesChanged
+from ..evolve import evolve
 from ..execution.limits import at_least, finite
 from ..words import LiquidityState, Quote, Times
 from .bars import Bars
@@ -47,7 +48,7 @@ class PendingMid:
     since_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MarketBook:
     """Newest state of every line and what follows from it. Prices in dollars; ``*_s`` are wall seconds."""
 
@@ -94,17 +95,20 @@ class MarketBook:
     @property
     def bid(self) -> float | None:
         """The stock's bid; None when it is not quoted."""
-        return _price(self.quote.bid) if self.quote else None
+        quote = self.quotes.get(self.stock)
+        return _price(quote.bid) if quote is not None else None
 
     @property
     def ask(self) -> float | None:
         """The stock's ask; None when it is not quoted."""
-        return _price(self.quote.ask) if self.quote else None
+        quote = self.quotes.get(self.stock)
+        return _price(quote.ask) if quote is not None else None
 
     @property
     def last(self) -> float | None:
         """Last trade of the stock."""
-        return _price(self.quote.last) if self.quote else None
+        quote = self.quotes.get(self.stock)
+        return _price(quote.last) if quote is not None else None
 
     @property
     def halted(self) -> bool:
@@ -135,7 +139,7 @@ def on_quotes(book: MarketBook, event: QuotesChanged, config: Config, calendar: 
             error = errors.get(quote.key)
             if error is not None and quote.arrived_wall_s > error.since_s:
                 del errors[quote.key]
-    book = replace(
+    book = evolve(
         book,
         quotes=quotes,
         last_tick_s=ticks,
@@ -155,9 +159,9 @@ def on_time(
     """A beat of the clock: a pending mid is accepted after 2 s, the session's opening is noticed."""
     open_now = at.market_s is not None and calendar.is_open_s(at.market_s)
     if open_now != (book.open_since_s is not None):
-        book = replace(book, open_since_s=at.wall_s if open_now else None)
+        book = evolve(book, open_since_s=at.wall_s if open_now else None)
     if last_arrival_s is not None and last_arrival_s != book.last_arrival_s:
-        book = replace(book, last_arrival_s=last_arrival_s)
+        book = evolve(book, last_arrival_s=last_arrival_s)
     if book.pending is not None and at.wall_s - book.pending.since_s >= CONFIRM_AFTER_S:
         book = _accept(book, book.pending.mid, at, config)
     return book
@@ -168,13 +172,13 @@ def _on_stock(book: MarketBook, quote: Quote, at: Times, config: Config, calenda
     if mid is None:
         # No quote confirms nothing: a mid that waits for confirmation goes on waiting.
         return book
-    book = replace(book, two_sided=True)
+    book = evolve(book, two_sided=True)
     day, first = _session_day(book, at, calendar)
     reference = book.mid
     if first or reference is None:
         reference = _price(quote.close) or book.mid
     if first:
-        book = replace(book, session_day=day, bars=Bars())
+        book = evolve(book, session_day=day, bars=Bars())
     if reference is not None and at_least(_move_pct(mid, reference), config.gates.state.market.gap_pct):
         return _on_jump(book, quote, mid, reference, at, config)
     return _accept(book, mid, at, config)
@@ -183,7 +187,7 @@ def _on_stock(book: MarketBook, quote: Quote, at: Times, config: Config, calenda
 def _on_jump(book: MarketBook, quote: Quote, mid: float, reference: float, at: Times, config: Config) -> MarketBook:
     """The mid is `gap_pct` or more away from the one in use: gap regime at once, use only when confirmed."""
     if at.market_s is not None:
-        book = replace(book, gap_until_market_s=at.market_s + GAP_LASTS_S)
+        book = evolve(book, gap_until_market_s=at.market_s + GAP_LASTS_S)
     waiting = book.pending
     if waiting is not None and (waiting.mid - reference) * (mid - reference) < 0:
         waiting = None
@@ -193,7 +197,7 @@ def _on_jump(book: MarketBook, quote: Quote, mid: float, reference: float, at: T
         return _accept(book, mid, at, config)
     # A market that runs does not wait longer with each tick: the two seconds count from its first jump.
     since_s = waiting.since_s if waiting is not None else at.wall_s
-    return replace(book, pending=PendingMid(mid, since_s))
+    return evolve(book, pending=PendingMid(mid, since_s))
 
 
 def _accept(book: MarketBook, mid: float, at: Times, config: Config) -> MarketBook:
@@ -204,7 +208,7 @@ def _accept(book: MarketBook, mid: float, at: Times, config: Config) -> MarketBo
     bars = book.bars
     if at.market_s is not None:
         bars = bars.add(at.market_s, mid, config.gates.state.market.vol_window_min + 1)
-    return replace(book, mid=mid, pending=None, bars=bars, mids=(*kept, (at.wall_s, mid)))
+    return evolve(book, mid=mid, pending=None, bars=bars, mids=(*kept, (at.wall_s, mid)))
 
 
 def _session_day(book: MarketBook, at: Times, calendar: TradingCalendar) -> tuple[date | None, bool]:
@@ -235,11 +239,11 @@ def _price(value: float | None) -> float | None:
 def on_line_failed(book: MarketBook, event: LineFailed) -> MarketBook:
     """A line is in error until its next tick of an allowed type."""
     if event.key is None:
-        return replace(book, feed_error=FeedError(event.code, event.at.wall_s, event.text))
+        return evolve(book, feed_error=FeedError(event.code, event.at.wall_s, event.text))
     before = book.line_errors.get(event.key)
     requested_s = before.requested_s if before is not None else event.at.wall_s
     error = FeedError(event.code, event.at.wall_s, event.text, requested_s)
-    return replace(book, line_errors={**book.line_errors, event.key: error})
+    return evolve(book, line_errors={**book.line_errors, event.key: error})
 
 
 def on_farm(book: MarketBook, event: FarmChanged) -> MarketBook:
@@ -250,12 +254,12 @@ def on_farm(book: MarketBook, event: FarmChanged) -> MarketBook:
     elif event.code in FARM_RESTORED:
         errors.pop(event.farm, None)
     told = FeedError(event.code, event.at.wall_s, event.text)
-    return replace(book, farm_errors=errors, farms={**book.farms, event.farm: told})
+    return evolve(book, farm_errors=errors, farms={**book.farms, event.farm: told})
 
 
 def on_link_up(book: MarketBook, at: Times) -> MarketBook:
     """Lines are subscribed anew: nothing of before counts as fresh. What the gateway said of its farms came with it."""
-    return replace(
+    return evolve(
         book,
         link_up=True,
         link_up_since_s=at.wall_s,
@@ -271,7 +275,7 @@ def on_link_up(book: MarketBook, at: Times) -> MarketBook:
 
 def on_link_down(book: MarketBook, at: Times) -> MarketBook:
     """The socket has gone: no quote is fresh. The last prices stay for show and for marks."""
-    return replace(
+    return evolve(
         book,
         link_up=False,
         link_up_since_s=None,
@@ -287,16 +291,16 @@ def on_link_down(book: MarketBook, at: Times) -> MarketBook:
 
 def on_connectivity_lost(book: MarketBook, at: Times) -> MarketBook:
     """1100: the gateway has lost IB; what it still sends is no market."""
-    return replace(book, connectivity_lost=True)
+    return evolve(book, connectivity_lost=True)
 
 
 def on_connectivity_restored(book: MarketBook, at: Times, code: int) -> MarketBook:
     """1101 (lines made anew, so wait for their first quote) or 1102 (lines kept)."""
     if code == 1101:
-        return replace(
+        return evolve(
             book, connectivity_lost=False, link_up_since_s=at.wall_s, two_sided=False, pending=None, last_tick_s={}
         )
-    return replace(book, connectivity_lost=False)
+    return evolve(book, connectivity_lost=False)
 
 
 def lines_to_request(book: MarketBook, at: Times, config: Config) -> tuple[ContractKey, ...]:
@@ -312,15 +316,17 @@ def on_lines_requested(book: MarketBook, keys: tuple[ContractKey, ...], at: Time
     errors = {
         key: replace(error, requested_s=at.wall_s) if key in keys else error for key, error in book.line_errors.items()
     }
-    return replace(book, line_errors=errors)
+    return evolve(book, line_errors=errors)
 
 
 def spread_pct(book: MarketBook) -> float | None:
     """100·(ask − bid)/mid of the stock; None without a valid two-sided quote."""
-    mid = valid_mid(book.quote)
-    if mid is None or book.bid is None or book.ask is None:
+    quote = book.quote
+    mid = valid_mid(quote)
+    if quote is None or mid is None:
         return None
-    return 100.0 * (book.ask - book.bid) / mid
+    bid, ask = _price(quote.bid), _price(quote.ask)
+    return None if bid is None or ask is None else 100.0 * (ask - bid) / mid
 
 
 def liquidity_state(book: MarketBook, config: Config) -> LiquidityState:

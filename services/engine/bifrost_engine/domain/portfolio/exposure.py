@@ -14,6 +14,7 @@ from bifrost.config import Config
 from bifrost.contract import ContractKey
 from bifrost.options import Dividends, ModelError
 
+from ..evolve import evolve
 from ..execution.limits import at_least, finite
 from ..market.market import MarketBook, valid_mid
 from ..words import Times
@@ -39,7 +40,7 @@ RECOMPUTE_S = 1.0
 SETTLE_WITHIN_S = 120.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PortfolioMemory:
     """What one evaluation leaves for the next: volatilities, prices at expiry, and the last result with its inputs."""
 
@@ -77,7 +78,7 @@ def exposure(
     try:
         return _work(counted, book, book.mid, at.market_s, stock_shares, at, config, calendar, memory)
     except ModelError as error:
-        return _invalid(stock_shares, len(counted), f"option model: {error}"), replace(memory, last=None, inputs=None)
+        return _invalid(stock_shares, len(counted), f"option model: {error}"), evolve(memory, last=None, inputs=None)
 
 
 def _work(
@@ -96,7 +97,7 @@ def _work(
     dividends = dividends_ahead(market_s, config)
     chosen, volatility = best(live, spot, dividends, book, at, config, calendar, memory.volatility)
     settled, unseen = _settle(legs, times, book, spot, market_s, calendar, memory)
-    memory = replace(memory, volatility=volatility, settled=settled, unseen=unseen)
+    memory = evolve(memory, volatility=volatility, settled=settled, unseen=unseen)
     inputs = (spot, tuple(legs), tuple(settled.items()), config.greeks, _inputs_of(chosen, legs, book))
     since_s = market_s - memory.computed_market_s
     last = memory.last
@@ -107,7 +108,7 @@ def _work(
         _row(leg, times[leg.key], chosen.get(leg.key), figures.get(leg.key), settled, book, at) for leg in legs
     )
     result = _sum(rows, stock_shares, leg_alerts(rows, times, spot, dividends, config))
-    return result, replace(memory, volatility=volatility, last=result, inputs=inputs, computed_market_s=market_s)
+    return result, evolve(memory, volatility=volatility, last=result, inputs=inputs, computed_market_s=market_s)
 
 
 def _inputs_of(
@@ -140,8 +141,8 @@ def _settle_sources(
             if leg.key in figures
         )
         if at_least(abs(moved), config.gates.state.delta.epsilon_band):
-            return kept, before, replace(memory, used=kept, challenged=waiting)
-    return chosen, figures, replace(memory, used=chosen, challenged={})
+            return kept, before, evolve(memory, used=kept, challenged=waiting)
+    return chosen, figures, evolve(memory, used=chosen, challenged={})
 
 
 def _settle(

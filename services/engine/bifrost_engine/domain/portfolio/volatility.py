@@ -12,6 +12,7 @@ from bifrost.config import Config
 from bifrost.contract import ContractKey
 from bifrost.options import Dividends, ModelError, implied_volatility
 
+from ..evolve import evolve
 from ..execution.limits import finite
 from ..market.market import MarketBook, valid_mid
 from ..words import Quote, Times
@@ -60,7 +61,7 @@ class Solved:
     """Trading day of the solution."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class VolatilityMemory:
     """What is remembered from one evaluation to the next."""
 
@@ -108,7 +109,7 @@ def best(
         leg.key: models[leg.key] or _from_solved(solved.get(leg.key), at, today, calendar) or _flat(config, at)
         for leg in legs
     }
-    return chosen, replace(memory, solved=solved) if due else memory
+    return chosen, evolve(memory, solved=solved) if due else memory
 
 
 def _tried_s(solved: Solved | None) -> float:

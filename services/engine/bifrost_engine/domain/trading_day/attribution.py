@@ -12,11 +12,12 @@ is slippage, whatever spot did afterwards is delta.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
 from bifrost.contract import ContractKey, parse_contract_key
 
+from ..evolve import evolve
 from ..portfolio.figures import Exposure
 
 DAY_S = 86400.0
@@ -140,7 +141,7 @@ class Interval:
     parts: Parts
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Attribution:
     """A day's attribution under way: what is closed, and where the open interval began."""
 
@@ -267,7 +268,7 @@ def close(attribution: Attribution, booked: Booked, *, ends_day: bool = False) -
     if start is None or end is None:
         return attribution, None
     if end.market_s <= start.market_s and not ends_day:
-        return (attribution if end is start else replace(attribution, start=end, changed=False)), None
+        return (attribution if end is start else evolve(attribution, start=end, changed=False)), None
     parts = _between(start, end, attribution.booked, booked)
     if end is start and not any(getattr(parts, part) for part in PARTS):
         return attribution, None
@@ -299,9 +300,9 @@ def seen(
         return attribution, False
     if attribution.start is None:
         # Whatever was booked before the first good marks counts in the first interval.
-        return replace(attribution, start=picture, latest=picture, changed=False), False
+        return evolve(attribution, start=picture, latest=picture, changed=False), False
     if not attribution.overnight:
-        return replace(attribution, latest=picture), attribution.changed
+        return evolve(attribution, latest=picture), attribution.changed
     opened_s = attribution.opened_s if attribution.opened_s is not None else market_s
-    attribution = replace(attribution, latest=picture, opened_s=opened_s)
+    attribution = evolve(attribution, latest=picture, opened_s=opened_s)
     return attribution, complete or market_s - opened_s >= OPENING_S

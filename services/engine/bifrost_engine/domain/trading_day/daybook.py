@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ..effects import RecordAttribution, RecordTradingDay, Severity
+from ..evolve import evolve
 from ..portfolio.marks import Marks
 from ..portfolio.portfolio import Exposure
 from ..turn import Turn
@@ -46,7 +45,7 @@ def close_interval(turn: Turn, *, ends_day: bool = False) -> None:
     attribution, interval = attributions.close(day.attribution, day.booked, ends_day=ends_day)
     if attribution is day.attribution:
         return
-    day = replace(day, attribution=attribution)
+    day = evolve(day, attribution=attribution)
     turn.change(day=day)
     if interval is not None and day.day is not None:
         turn.emit(RecordAttribution(day.day, interval))
@@ -64,7 +63,7 @@ def mark(turn: Turn, exposure: Exposure, good: Marks) -> None:
         complete = len(good) > exposure.legs_count
         attribution, ends = attributions.seen(day.attribution, exposure, spot, market_s, complete=complete)
         if attribution is not day.attribution:
-            day = replace(day, attribution=attribution)
+            day = evolve(day, attribution=attribution)
     if day is not state.day:
         turn.change(day=day)
     if ends:

@@ -12,6 +12,7 @@ from bifrost.calendar import TradingCalendar
 from bifrost.config import Config
 from bifrost.contract import ContractKey, parse_contract_key
 
+from ..evolve import evolve
 from ..execution.limits import above, at_least
 from ..ledger.ledger import Ledger
 from ..portfolio.marks import Marks
@@ -26,7 +27,7 @@ from .day_position import DayPosition
 ROUNDING_S = 1e-3
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TradingDay:
     """One trading day. ``*_market_s``: epoch seconds of the market's clock, ``*_wall_s`` of ours; P&L in dollars."""
 
@@ -191,7 +192,7 @@ def without_future_hedge(day: TradingDay, at: Times) -> tuple[TradingDay, tuple[
     if last is None or at.market_s is None or last.market_s <= at.market_s + ROUNDING_S:
         return day, ()
     note = f"clock_regression: last hedge {moment_of(last.market_s)} is later than now, {moment_of(at.market_s)}"
-    return replace(day, last_hedge=None), (note,)
+    return evolve(day, last_hedge=None), (note,)
 
 
 def replay_own(
@@ -212,12 +213,12 @@ def replay_own(
             commissions += costs.get(execution.exec_id, 0.0)
     for key in totals.keys() & day.positions.keys():
         day = _with(day, key, day.positions[key].restarted())
-    day = replace(day, traded_shares=0.0, traded_usd=0.0, slippage_usd=0.0)
+    day = evolve(day, traded_shares=0.0, traded_usd=0.0, slippage_usd=0.0)
     for execution in today:
         day = _executed(day, execution)
     for key, total in totals.items():
         day = align(day, key, total, multipliers[key])
-    return replace(day, commissions_usd=commissions) if today else day
+    return evolve(day, commissions_usd=commissions) if today else day
 
 
 def _executed(day: TradingDay, execution: Execution) -> TradingDay:
@@ -231,7 +232,7 @@ def _executed(day: TradingDay, execution: Execution) -> TradingDay:
     if not execution.key.is_stock:
         return day
     mid = execution.mid_at_decision if execution.mid_at_decision is not None else execution.price
-    return replace(
+    return evolve(
         day,
         traded_shares=day.traded_shares + shares,
         traded_usd=day.traded_usd + shares * mid,
@@ -254,7 +255,7 @@ def roll(day: TradingDay, at: Times, config: Config, calendar: TradingCalendar, 
         return day
     today = calendar.trading_day_s(at.market_s)
     if day.day is None:
-        return replace(day, day=today, partial_day=True)
+        return evolve(day, day=today, partial_day=True)
     if today <= day.day:
         return day
     held = {key: position for key, position in day.positions.items() if not position.flat}
@@ -291,8 +292,8 @@ def _with(day: TradingDay, key: ContractKey, position: DayPosition) -> TradingDa
     attribution = day.attribution
     if key.is_option and not attribution.changed:
         # A leg comes, goes or changes: the greeks at the start of the interval are no longer those of the book.
-        attribution = replace(attribution, changed=True)
-    return replace(day, positions={**day.positions, key: position}, attribution=attribution)
+        attribution = evolve(attribution, changed=True)
+    return evolve(day, positions={**day.positions, key: position}, attribution=attribution)
 
 
 def mark_to_market(day: TradingDay, marks: Marks) -> TradingDay:
@@ -302,7 +303,7 @@ def mark_to_market(day: TradingDay, marks: Marks) -> TradingDay:
         for key, position in day.positions.items()
         if key in marks and (marks[key] != position.mark or (position.basis is None and not position.flat))
     }
-    return replace(day, positions={**day.positions, **changed}) if changed else day
+    return evolve(day, positions={**day.positions, **changed}) if changed else day
 
 
 def trade(day: TradingDay, key: ContractKey, signed_quantity: float, price: float, multiplier: float) -> TradingDay:
@@ -324,7 +325,7 @@ def book_fill(
 
 def add_commission(day: TradingDay, commission_usd: float) -> TradingDay:
     """A commission of the day, dollars; negative for a rebate."""
-    return replace(day, commissions_usd=day.commissions_usd + commission_usd)
+    return evolve(day, commissions_usd=day.commissions_usd + commission_usd)
 
 
 def take_in(day: TradingDay, key: ContractKey, quantity: float, multiplier: float, mark: float | None) -> TradingDay:
@@ -362,15 +363,15 @@ def assess_breaker(day: TradingDay, at: Times, config: Config) -> tuple[TradingD
     risk = config.gates.guard.risk
     pnl_usd = day.daily_pnl_usd - day.loss_reference_usd
     if day.breaker_latched or above(pnl_usd, -risk.max_daily_loss_usd):
-        return (day if day.breach_since_wall_s is None else replace(day, breach_since_wall_s=None)), False
+        return (day if day.breach_since_wall_s is None else evolve(day, breach_since_wall_s=None)), False
     since_s = day.breach_since_wall_s if day.breach_since_wall_s is not None else at.wall_s
     if not at_least(at.wall_s - since_s, risk.breaker_confirm_s):
-        return (day if day.breach_since_wall_s is not None else replace(day, breach_since_wall_s=since_s)), False
+        return (day if day.breach_since_wall_s is not None else evolve(day, breach_since_wall_s=since_s)), False
     reason = f"daily P&L {day.daily_pnl_usd:,.2f} USD, limit -{risk.max_daily_loss_usd:,.2f} USD"
     if day.loss_reference_usd:
         reason += f" below the {day.loss_reference_usd:,.2f} USD at which it was reset"
     latched_s = at.market_s if at.market_s is not None else at.wall_s
-    return replace(
+    return evolve(
         day,
         breaker_market_s=latched_s,
         breaker_reason=reason,
@@ -382,15 +383,15 @@ def assess_breaker(day: TradingDay, at: Times, config: Config) -> tuple[TradingD
 def reset_breaker(day: TradingDay, at: Times) -> TradingDay:
     """Release the breaker; a further loss of `max_daily_loss_usd` from here latches it again."""
     reset_s = at.market_s if at.market_s is not None else at.wall_s
-    return replace(day, breaker_reset_market_s=reset_s, loss_reference_usd=day.daily_pnl_usd, breach_since_wall_s=None)
+    return evolve(day, breaker_reset_market_s=reset_s, loss_reference_usd=day.daily_pnl_usd, breach_since_wall_s=None)
 
 
 def hold(day: TradingDay, at: Times, why: str, reason: str) -> TradingDay:
     """Latch hedging off (``why`` = flatten); carried into each new trading day until `unhold`."""
     since_s = at.market_s if at.market_s is not None else at.wall_s
-    return replace(day, hold=why, hold_market_s=since_s, hold_reason=reason)
+    return evolve(day, hold=why, hold_market_s=since_s, hold_reason=reason)
 
 
 def unhold(day: TradingDay) -> TradingDay:
     """Resume: hedging may go on."""
-    return replace(day, hold="", hold_market_s=None, hold_reason="")
+    return evolve(day, hold="", hold_market_s=None, hold_reason="")

@@ -4,8 +4,11 @@ import { useSyncExternalStore } from "react";
 import { api } from "./client";
 import type { Session } from "./types";
 
+const ASK_AGAIN_MS = 1000;
+
 let session: Session = { signed_in: false, read_only: false };
 let known = false;
+let timer: number | undefined;
 const listeners = new Set<() => void>();
 
 /** Ask the monitor; called at the start, after signing in and after every 401. */
@@ -14,7 +17,11 @@ export async function checkSession(): Promise<void> {
     session = await api<Session>("/session");
     known = true;
   } catch {
-    return; // nobody answers: what was known before still holds
+    // Nobody answers: what was known before still holds. A page that knows nothing yet would stay locked for ever.
+    if (!known && timer === undefined) {
+      timer = window.setTimeout(() => { timer = undefined; void checkSession(); }, ASK_AGAIN_MS);
+    }
+    return;
   }
   for (const listener of listeners) listener();
 }
