@@ -7,9 +7,9 @@ import { Panel } from "../ui/parts";
 const ORDER: Record<string, number> = { blocked: 0, degraded: 1, ok: 3 };
 /** Checks that trip when the value is too small; all others when it is too large. */
 export const AT_LEAST = new Set(["gate:below_min_size", "gate:cooldown", "gate:min_price_move", "gate:no_legs", "legs"]);
-/** A pacing gate never fails a check: it waits, and says for how long. */
+/** A pacing gate never fails a check: it waits, and says why and for how long. */
 export const waits = (check: Check): boolean =>
-  check.kind === "pacing" && (check.state !== "ok" || (check.remaining_s ?? 0) > 0);
+  check.kind === "pacing" && (check.state !== "ok" || (check.remaining_s ?? 0) > 0 || Boolean(check.reason));
 
 /** How much of the way to the trip point is gone, 0 to 1; null where there is no way to measure. */
 export function used(check: Check): number | null {
