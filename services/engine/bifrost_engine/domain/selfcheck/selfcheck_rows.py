@@ -171,7 +171,8 @@ def _gate(gate: GateResult) -> Check:
         good=gate.passed,
         observed=gate.observed,
         limit=gate.limit,
-        reason="" if gate.passed and gate.reason == "ok" else gate.reason,
+        # A pacing gate never fails its check: that it gives a reason at all is how it says that it waits.
+        reason="" if gate.passed and (gate.reason == "ok" or gate.kind is GateKind.PACING) else gate.reason,
         causes=(gate.name,),
         kind=gate.kind,
         remaining_s=gate.remaining_s,
