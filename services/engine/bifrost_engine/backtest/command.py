@@ -18,7 +18,7 @@ from bifrost.tape import TapeError as DataError
 from bifrost_engine.domain.state import Rules
 
 from .fills import FillModel
-from .grid import Grid, GridError, LocalWorkers, Task, bar, parameter_sets
+from .grid import Grid, GridError, LocalWorkers, Task, Workers, bar, parameter_sets
 from .legs import Entry, LegsError, Straddle, read_legs
 from .tape import TapeError, TapeWriter
 
@@ -41,6 +41,7 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--json", action="store_true", help="print the whole summary as JSON")
     parser.add_argument("--grid", type=Path, help="YAML file key: [values]: every combination; goes on where it stood")
     parser.add_argument("--workers", type=int, default=0, help="processes of a grid (one for each core)")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="run the grid on this Dask cluster, tcp://host:8786")
     add_config_options(parser)
     parser.set_defaults(run=run_backtest)
 
@@ -92,6 +93,8 @@ def run_backtest(args: argparse.Namespace) -> int:
     try:
         if args.grid is not None:
             return _run_grid(args, rules)
+        if args.scheduler is not None:
+            raise GridError("--scheduler runs the sets of a --grid: name one, or leave it away")
         summary, folder = _run(args, rules)
     except (DataError, LegsError, TapeError, GridError, DatabaseError, OSError) as error:
         return _failed("backtest", str(error))
@@ -139,6 +142,7 @@ def _run_grid(args: argparse.Namespace, rules: Rules) -> int:
         raise GridError(
             "a grid takes --workers 1 or more, and neither --database nor --tape: run the set you want alone"
         )
+    workers = _workers(args)
     config = args.config.absolute() if args.config is not None else None
     scenario = args.scenario.absolute() if args.scenario is not None else None
     overrides = tuple(parse_overrides(args.overrides).items())
@@ -157,11 +161,21 @@ def _run_grid(args: argparse.Namespace, rules: Rules) -> int:
 
     grid = Grid(args.out or Path("backtests") / args.grid.stem, tasks, data_hash)
     grid.check()
-    grid.run(LocalWorkers(args.workers), _show_progress)
+    grid.run(workers, _show_progress)
     table = grid.table()
     (grid.folder / "table.csv").write_text(table, encoding="utf-8")
     sys.stdout.write(table if args.json else f"{len(tasks)} parameter sets: {grid.folder / 'table.csv'}\n")
     return 0
+
+
+def _workers(args: argparse.Namespace) -> Workers:
+    if args.scheduler is None:
+        return LocalWorkers(args.workers)
+    if args.workers:
+        raise GridError("--scheduler takes the workers that the cluster has: leave --workers away")
+    from .cluster import DaskWorkers  # Dask is installed only where a cluster is
+
+    return DaskWorkers(args.scheduler)
 
 
 def _show_progress(done: int, count: int, left_s: float | None) -> None:

@@ -1,4 +1,4 @@
-"""Grids: parameter sets side by side on local processes; a grid that was interrupted goes on where it stood.
+"""Grids: parameter sets side by side; a grid that was interrupted goes on where it stood.
 
 Each set is one backtest with its own result file, written whole or not at all and named by what the set depends on. The
 table is made of the files alone, in the order of the grid: whoever ran the sets, however often it was interrupted, the
@@ -16,8 +16,9 @@ import os
 import threading
 import time as clock
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any, Protocol
@@ -30,6 +31,7 @@ from bifrost_engine.domain.state import Rules
 
 from .fills import FillModel
 from .legs import Entry
+from .tape import rules_from, rules_row
 
 #: More sets than this are a mistake in the file more often than a wish.
 MOST_SETS = 100_000
@@ -38,7 +40,7 @@ COLUMNS = ("pnl_at_mid_usd", "pnl_liquidated_usd", "drawdown_usd", "sharpe", "he
 
 
 class GridError(ValueError):
-    """A grid that cannot be run; the message names the file and what would be right."""
+    """A grid that cannot be run; the message names what stands in the way and what would be right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,10 @@ class Task:
     entry: Entry
     model: FillModel
 
+    @property
+    def shown(self) -> str:
+        return ", ".join(f"{key}={value}" for key, value in self.parameters)
+
     def rules(self) -> Rules:
         """Raises `ConfigError` naming what the set gets wrong."""
         overrides = dict(self.overrides) | dict(self.parameters)
@@ -63,10 +69,40 @@ class Task:
         return Rules(loaded.config, loaded.hash, TradingCalendar())
 
 
-class Workers(Protocol):
-    """Runs tasks somewhere and tells each result as it comes."""
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A task as any process of any machine can run it: with the configuration itself, not with where it stands.
 
-    def run(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, dict[str, Any]]]: ...
+    A worker's own environment changes nothing in it; only the data must lie at the same place for everybody.
+    """
+
+    task: Task
+    run_id: str
+    """What the result is named by: configuration, data, request and code."""
+    rules: dict[str, Any]
+
+
+class SetError(GridError):
+    """One set that could not be run."""
+
+    def __init__(self, task: Task, why: str) -> None:
+        super().__init__(f"parameter set {task.number} ({task.shown}): {why}")
+
+
+class Workers(Protocol):
+    """Runs jobs somewhere and tells each result as it comes."""
+
+    def run(self, jobs: Iterator[Job], count: int) -> Iterator[tuple[Job, dict[str, Any]]]:
+        """Run the ``count`` jobs, as few of them waiting at a time as keep everybody busy.
+
+        Raises
+        ------
+        SetError
+            Names the set that failed.
+        GridError
+            When the workers cannot be reached or are gone.
+        """
+        ...
 
 
 def parameter_sets(file: Path) -> list[tuple[tuple[str, Any], ...]]:
@@ -100,13 +136,13 @@ def parameter_sets(file: Path) -> list[tuple[tuple[str, Any], ...]]:
     return [tuple(zip(names, combination, strict=True)) for combination in itertools.product(*grid.values())]
 
 
-def run_task(task: Task) -> dict[str, Any]:
+def run_job(job: Job) -> dict[str, Any]:
     """One set, from its configuration to its summary."""
     from .market import market_of
     from .run import BacktestRun
     from .summary import summary
 
-    rules = task.rules()
+    task, rules = job.task, rules_from(job.rules)
     market = market_of(task.data, rules.config.symbol, task.first, task.last)
     outcome = BacktestRun(rules, market, task.entry, task.model).run()
     return summary(outcome, rules, market, task.entry, task.model)
@@ -136,17 +172,33 @@ class LocalWorkers:
     def __init__(self, count: int = 0) -> None:
         self._count = count or os.cpu_count() or 1
 
-    def run(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, dict[str, Any]]]:
+    def run(self, jobs: Iterator[Job], count: int) -> Iterator[tuple[Job, dict[str, Any]]]:
         # A process that began as a copy of this one could inherit half a lock.
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(min(self._count, len(tasks)), context, _end_with_parent) as pool:
-            running: dict[Future[dict[str, Any]], Task] = {pool.submit(run_task, task): task for task in tasks}
+        processes = min(self._count, count)
+        with ProcessPoolExecutor(processes, context, _end_with_parent) as pool:
+            running: dict[Future[dict[str, Any]], Job] = {}
             try:
-                for done in as_completed(running):
-                    yield running[done], done.result()
+                while True:
+                    for job in itertools.islice(jobs, 2 * processes - len(running)):
+                        running[pool.submit(run_job, job)] = job
+                    if not running:
+                        return
+                    for done in wait(running, return_when=FIRST_COMPLETED).done:
+                        job = running.pop(done)
+                        yield job, _result(job, done)
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
+
+
+def _result(job: Job, done: Future[dict[str, Any]]) -> dict[str, Any]:
+    try:
+        return done.result()
+    except BrokenProcessPool:
+        raise GridError("a worker process was killed; what is finished is kept: the same command goes on") from None
+    except (ValueError, OSError) as error:
+        raise SetError(job.task, str(error)) from None
 
 
 @dataclass(slots=True)
@@ -162,6 +214,8 @@ class Grid:
     folder: Path
     tasks: Sequence[Task]
     data_hash: Callable[[Task], str]
+    _names: dict[int, str] = field(default_factory=dict)
+    """Run id of each set, once it is known."""
 
     def check(self) -> None:
         """Every set's configuration, before any of them runs.
@@ -175,15 +229,20 @@ class Grid:
             try:
                 task.rules()
             except ConfigError as error:
-                shown = ", ".join(f"{key}={value}" for key, value in task.parameters)
-                raise GridError(f"parameter set {task.number} ({shown}): {error}") from None
+                raise SetError(task, str(error)) from None
+
+    def job(self, task: Task) -> Job:
+        from .summary import asked_for, run_id
+
+        rules = task.rules()
+        identity = run_id(rules, self.data_hash(task), asked_for(task.entry, task.model))
+        self._names[task.number] = str(identity)
+        return Job(task, str(identity), rules_row(rules))
 
     def file_of(self, task: Task) -> Path:
         """Where a set's result lies: another configuration, data, request or code is another file."""
-        from .summary import asked_for, run_id
-
-        identity = run_id(task.rules(), self.data_hash(task), asked_for(task.entry, task.model))
-        return self.folder / "sets" / f"{identity}.json"
+        name = self._names.get(task.number) or self.job(task).run_id
+        return self.folder / "sets" / f"{name}.json"
 
     def missing(self) -> list[Task]:
         """The sets without a result."""
@@ -198,8 +257,9 @@ class Grid:
         if not left:
             return
         started = clock.monotonic()
-        for done, (task, result) in enumerate(workers.run(left), start=1):
-            _write_whole(self.file_of(task), result)
+        for done, (job, result) in enumerate(workers.run(map(self.job, left), len(left)), start=1):
+            _hold_to_name(job, result)
+            _write_whole(self.file_of(job.task), result)
             a_set_s = (clock.monotonic() - started) / done
             on_progress(before + done, len(self.tasks), a_set_s * (len(left) - done))
 
@@ -214,6 +274,16 @@ class Grid:
             values = [json.dumps(value) for _, value in task.parameters]
             writer.writerow([*values, *_figures(found), found["config_hash"], found["run_id"]])
         return out.getvalue()
+
+
+def _hold_to_name(job: Job, result: Mapping[str, Any]) -> None:
+    """A result of other data or other code is none of this grid's, wherever it was made."""
+    if result["run_id"] != job.run_id:
+        raise SetError(
+            job.task,
+            f"its result is another run's ({result['run_id']}: data {result['data_hash']}, code "
+            f"{result['code_version']}); the data has changed meanwhile, or a worker has other data or code",
+        )
 
 
 def _figures(found: Mapping[str, Any]) -> list[Any]:

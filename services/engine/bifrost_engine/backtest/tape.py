@@ -103,7 +103,8 @@ def rules_row(rules: Rules) -> dict[str, Any]:
     }
 
 
-def _rules(row: dict[str, Any]) -> Rules:
+def rules_from(row: dict[str, Any]) -> Rules:
+    """The rules that `rules_row` wrote."""
     return Rules(Config.model_validate_json(json.dumps(row["config"])), row["hash"], TradingCalendar(**row["calendar"]))
 
 
@@ -213,7 +214,7 @@ class TapeReader:
         waiting: tuple[int, Event] | None = None
         for number, row in self._lines():
             if "rules" in row:
-                rules = _rules(row["rules"])
+                rules = rules_from(row["rules"])
             elif "event" in row:
                 if waiting is not None and rules is not None:
                     yield Entry(*waiting, rules, None)
