@@ -1,4 +1,4 @@
-"""LEAN folders and CSV: what is read, what is left out and said so, what is written comes back."""
+"""LEAN folders: what is read, what is left out and said so, what is written comes back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from bifrost.contract import contract_key, parse_contract_key
+from bifrost.contract import contract_key
 from bifrost.tape import (
     LeanDay,
     QuoteRow,
@@ -18,7 +18,6 @@ from bifrost.tape import (
     list_days,
     list_symbols,
     published,
-    read_csv,
     write_lean_day,
 )
 
@@ -138,36 +137,3 @@ def test_recorded_day_is_read_whole() -> None:
     assert july in day.quotes and str(july) == "TWX|OPT|20140719|70|C"
     assert sum(len(rows) for rows in day.quotes.values()) == 30944
     assert [str(known) for known in list_days(DATA, "TWX")][:2] == ["2014-06-05", "2014-06-06"]
-
-
-HEADER = "time,contract_key,bid,bid_size,ask,ask_size\n"
-
-
-def test_csv_tape(tmp_path: Path) -> None:
-    file = tmp_path / "tape.csv"
-    file.write_text(
-        HEADER
-        + "2014-06-05T13:31:00Z,TWX|STK|||,70.01,300,70.03,200\n"
-        + "2014-06-05T13:31:00Z,TWX|OPT|20140719|70|C,,,1.5,20\n"
-        + "2014-06-05T13:30:00Z,TWX|STK|||,70.01,300,70.03,200\n"
-        + "2014-06-05T13:32:00,TWX|STK|||,70.01,300,70.03,200\n"
-        + "2014-06-05T13:32:00Z,TWX|STK,70.01,300,70.03,200\n"
-        + "2014-06-05T13:32:00Z,TWX|STK|||,nan,300,70.03,200\n",
-        encoding="utf-8",
-    )
-    tape = read_csv(file)
-    assert [item.bid for item in tape.publications] == [70.01, -1.0]
-    assert tape.publications[0].at_s == MIDNIGHT_S + 34260
-    assert tape.publications[1].key == parse_contract_key("TWX|OPT|20140719|70|C")
-    assert [row.line for row in tape.bad_rows] == [4, 5, 6, 7]
-    reasons = ("earlier", "no zone", "5 fields", "no quote")
-    assert all(words in str(row) for words, row in zip(reasons, tape.bad_rows, strict=True)), tape.bad_rows
-
-
-def test_csv_needs_its_header(tmp_path: Path) -> None:
-    file = tmp_path / "tape.csv"
-    file.write_text("time,bid\n", encoding="utf-8")
-    with pytest.raises(TapeError, match="lacks contract_key, bid_size, ask, ask_size"):
-        read_csv(file)
-    with pytest.raises(TapeError, match="cannot be read"):
-        read_csv(tmp_path / "none.csv")

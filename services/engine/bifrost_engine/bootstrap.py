@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ from .app.service_ports import Login
 from .app.times import EngineClock
 from .backtest.tape import TapeWriter, plain_config
 
-__all__ = ["flatten_preview", "mode_of", "rules_of", "run", "store_backtest"]
+__all__ = ["export_history", "flatten_preview", "mode_of", "rules_of", "run", "store_backtest"]
 
 log = logging.getLogger(__name__)
 SERVICE = "engine"
@@ -171,6 +171,28 @@ def store_backtest(config: Config, summary: Mapping[str, Any], ticks: Path) -> b
 
     with closing(connect(config, service=SERVICE, autocommit=False, statement_timeout_s=600.0)) as conn:
         return store_run(conn, summary, plain_config(config), read_ticks(ticks))
+
+
+def export_history(config: Config, file: Path, first: date | None, last: date | None) -> int:
+    """Write what `status_history` knows of the symbol's market as a Parquet file of quotes; how many it wrote.
+
+    Raises
+    ------
+    DatabaseError
+        When the database cannot be read.
+    """
+    from bifrost.db.queries.quotes import history_quotes
+    from bifrost.tape.parquet_tape import ParquetQuoteWriter
+
+    count = 0
+    with (
+        closing(connect(config, service=SERVICE, autocommit=False, statement_timeout_s=600.0)) as conn,
+        ParquetQuoteWriter(file) as out,
+    ):
+        for quote in history_quotes(conn, config.symbol, first, last):
+            out.add(quote)
+            count += 1
+    return count
 
 
 def _options(config: Config) -> GatewayOptions:

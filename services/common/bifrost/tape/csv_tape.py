@@ -1,86 +1,89 @@
-"""Reader of quotes in one CSV file.
+"""Reader of quotes in one CSV file: a header, then rows as `bifrost.tape.table` describes them.
 
-Header and columns: ``time,contract_key,bid,bid_size,ask,ask_size``. ``time`` is RFC 3339 with a zone, the moment at
-which the quote became known; ``contract_key`` as everywhere (``NVDA|STK|||``); prices in dollars, empty where that side
-has no quote; sizes in shares or contracts. Rows must be in time order. Further columns are ignored.
+``time`` is RFC 3339 with a zone; an empty price is a side without a quote.
 """
 
 from __future__ import annotations
 
 import csv
-import math
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TextIO
 
-from bifrost.contract import ContractKey, ContractKeyError, parse_contract_key
-
-from .rows import NO_PRICE, BadRow, Publication, TapeError
-
-COLUMNS = ("time", "contract_key", "bid", "bid_size", "ask", "ask_size")
+from .rows import Publication, TapeError
+from .table import COLUMNS, OnBad, Reading, side
 
 
-@dataclass(frozen=True, slots=True)
-class CsvTape:
-    """What the file held."""
-
-    publications: list[Publication] = field(default_factory=list)
-    bad_rows: list[BadRow] = field(default_factory=list)
-
-
-def read_csv(file: Path) -> CsvTape:
-    """Read the quotes in ``file``; rows that cannot be used are counted, not guessed.
+class CsvQuotes:
+    """Implements `QuoteFile`.
 
     Raises
     ------
     TapeError
         When the file is missing or its header lacks a column.
     """
-    tape = CsvTape()
-    keys: dict[str, ContractKey] = {}
-    last_s = -math.inf
-    try:
-        stream = file.open(encoding="utf-8", newline="")
-    except OSError as error:
-        raise TapeError(f"{file}: cannot be read: {error.strerror}") from None
-    with stream:
-        reader = csv.DictReader(stream)
-        missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        with self._open() as stream:
+            header = next(csv.reader(stream), [])
+        missing = [name for name in COLUMNS if name not in header]
         if missing:
             raise TapeError(f"{file}: the header lacks {', '.join(missing)}; it must name {','.join(COLUMNS)}")
-        for row in reader:
-            try:
-                publication = _publication(row, keys)
-                if publication.at_s < last_s:
-                    raise ValueError("earlier than the row before")
-            except (ValueError, TypeError) as error:
-                text = ",".join(str(value) for value in row.values())
-                tape.bad_rows.append(BadRow(file.name, reader.line_num, text, str(error)))
-                continue
-            last_s = publication.at_s
-            tape.publications.append(publication)
-    return tape
+        self._places = [header.index(name) for name in COLUMNS]
+        self._width = len(header)
 
+    def publications(self, on_bad: OnBad) -> Iterator[Publication]:
+        reading = Reading(self.file.name, on_bad)
+        with self._open() as stream:
+            rows = csv.reader(stream)
+            next(rows, None)
+            while True:
+                try:
+                    row = next(rows)
+                except StopIteration:
+                    return
+                except (csv.Error, UnicodeDecodeError) as error:
+                    reading.refuse(rows.line_num, "", f"not readable as CSV from here on: {error}")
+                    return
+                if not row:
+                    continue
+                try:
+                    publication = reading.take(self._publication(row, reading), rows.line_num)
+                except ValueError as error:
+                    reading.refuse(rows.line_num, ",".join(row), error)
+                    continue
+                yield publication
 
-def _publication(row: dict[str, str], keys: dict[str, ContractKey]) -> Publication:
-    moment = datetime.fromisoformat(row["time"])
-    if moment.tzinfo is None:
-        raise ValueError(f"time {row['time']!r} has no zone")
-    text = row["contract_key"]
-    if text not in keys:
+    def _publication(self, row: Sequence[str], reading: Reading) -> Publication:
+        if len(row) != self._width:
+            raise ValueError(f"another number of columns: {len(row)}, the header has {self._width}")
+        time, key, bid, bid_size, ask, ask_size = (row[place] for place in self._places)
         try:
-            keys[text] = parse_contract_key(text)
-        except ContractKeyError as error:
-            raise ValueError(str(error)) from None
-    bid, bid_size = _side(row["bid"], row["bid_size"])
-    ask, ask_size = _side(row["ask"], row["ask_size"])
-    return Publication(moment.timestamp(), keys[text], bid, bid_size, ask, ask_size)
+            moment = datetime.fromisoformat(time)
+        except ValueError:
+            raise ValueError(f"no time: {time!r}") from None
+        if moment.tzinfo is None:
+            raise ValueError(f"no zone: time {time!r}")
+        return Publication(
+            moment.timestamp(),
+            reading.key(key),
+            *side(_number(bid), _number(bid_size)),
+            *side(_number(ask), _number(ask_size)),
+        )
+
+    def _open(self) -> TextIO:
+        try:
+            return self.file.open(encoding="utf-8", newline="")
+        except OSError as error:
+            raise TapeError(f"{self.file}: cannot be read: {error.strerror}") from None
 
 
-def _side(price: str, size: str) -> tuple[float, float]:
-    if not price.strip():
-        return NO_PRICE, 0.0
-    value, shown = float(price), float(size or 0)
-    if not (math.isfinite(value) and math.isfinite(shown) and value > 0 and shown >= 0):
-        raise ValueError(f"price {price!r} with size {size!r} is no quote")
-    return value, shown
+def _number(text: str) -> float | None:
+    if not text.strip():
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"no number: {text!r}") from None

@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 from bifrost.contract import ContractKey, ContractKeyError, contract_key
 
 from .rows import NO_PRICE, BadRow, QuoteRow, TapeError, TradeRow
+from .table import CROSSED
 
 _NEW_YORK = ZoneInfo("America/New_York")
 _UNITS = 10_000
@@ -49,6 +50,8 @@ class LeanDay:
         The same of the trades; only contracts that traded.
     bad_rows : list
         What was left out, and why.
+    crossed_rows : list
+        Quotes of a bid above the ask: they are among the quotes, as they are.
 
     Raises
     ------
@@ -60,6 +63,7 @@ class LeanDay:
         self.root, self.symbol, self.day = root, symbol.upper(), day
         self.stock = contract_key(self.symbol, "STK")
         self.bad_rows: list[BadRow] = []
+        self.crossed_rows: list[BadRow] = []
         self._midnight_s = datetime(day.year, day.month, day.day, tzinfo=_NEW_YORK).timestamp()
         quote_file = _equity_file(root, symbol, day, "quote")
         if not quote_file.is_file():
@@ -135,13 +139,17 @@ class LeanDay:
             try:
                 ms = int(fields[0])
                 if not 0 <= ms < _DAY_MS:
-                    raise ValueError(f"{ms} ms is not within the day")
+                    raise ValueError(f"wrong time: {ms} ms is not within the day")
                 if ms <= last_ms:
-                    raise ValueError(f"{ms} ms does not follow {last_ms} ms")
-                rows.append(parse(fields, self._midnight_s + ms / 1000.0))
-                last_ms = ms
+                    raise ValueError(f"unsorted or repeated: {ms} ms does not follow {last_ms} ms")
+                row = parse(fields, self._midnight_s + ms / 1000.0)
             except ValueError as error:
-                self.bad_rows.append(BadRow(source, number, line, str(error)))
+                self.bad_rows.append(BadRow(source, number, line, _reason(error)))
+                continue
+            rows.append(row)
+            last_ms = ms
+            if isinstance(row, QuoteRow) and 0 < row.ask < row.bid:
+                self.crossed_rows.append(BadRow(source, number, line, CROSSED))
         return rows
 
 
@@ -216,9 +224,15 @@ def _side(price: float, size: float) -> str:
     return f"{text},{text},{text},{text},{size:.0f}"
 
 
+def _reason(error: ValueError) -> str:
+    """Kind, then what is special of the row, so that the kinds can be counted."""
+    text = str(error)
+    return f"no number: {text}" if text.startswith(("invalid literal", "could not convert")) else text
+
+
 def _quote(fields: list[str], start_s: float) -> QuoteRow:
     if len(fields) != _QUOTE_FIELDS:
-        raise ValueError(f"a quote row has {_QUOTE_FIELDS} fields, not {len(fields)}")
+        raise ValueError(f"another number of columns: a quote row has {_QUOTE_FIELDS} fields, not {len(fields)}")
     bid, bid_size = _closing(fields[1:6])
     ask, ask_size = _closing(fields[6:11])
     return QuoteRow(start_s, bid, bid_size, ask, ask_size)
@@ -230,18 +244,18 @@ def _closing(side: list[str]) -> tuple[float, float]:
         return NO_PRICE, 0.0
     price = int(close)
     if price < 0:
-        raise ValueError(f"price {close} is below zero")
+        raise ValueError(f"negative price: price {close} is below zero")
     if price == 0:
         return NO_PRICE, 0.0
     shown = float(size or 0)
     if not 0 <= shown < 1e9:
-        raise ValueError(f"size {size} is not a size")
+        raise ValueError(f"no size: size {size} is not a size")
     return price / _UNITS, shown
 
 
 def _trade(fields: list[str], start_s: float) -> TradeRow:
     if len(fields) != _TRADE_FIELDS:
-        raise ValueError(f"a trade row has {_TRADE_FIELDS} fields, not {len(fields)}")
+        raise ValueError(f"another number of columns: a trade row has {_TRADE_FIELDS} fields, not {len(fields)}")
     prices = [int(text) / _UNITS for text in fields[1:5]]
     volume = float(fields[5])
     if min(prices) <= 0 or not 0 <= volume < 1e12:

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, time
 from functools import partial
 from pathlib import Path
@@ -22,11 +23,19 @@ from .grid import Grid, GridError, LocalWorkers, Task, Workers, bar, parameter_s
 from .legs import Entry, LegsError, Straddle, read_legs
 from .tape import TapeError, TapeWriter
 
+#: What ``--data`` says for the desk's own table of that name.
+HISTORY = "status_history"
+
 
 def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     """Add ``backtest`` and ``replay``."""
     parser = subparsers.add_parser("backtest", help="run the live core over recorded quotes; report, Parquet, database")
-    parser.add_argument("--data", type=Path, required=True, help="LEAN folder or CSV file of quotes")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        help=f"LEAN folder, quotes in .csv, .parquet or .jsonl.gz (tape) files, or {HISTORY}",
+    )
     parser.add_argument("--from", dest="first", type=_day, metavar="DATE", help="first day (the first recorded)")
     parser.add_argument("--to", dest="last", type=_day, metavar="DATE", help="last day (the last recorded)")
     parser.add_argument("--legs", type=Path, help="YAML file of the legs to hold; without it a straddle is bought")
@@ -82,6 +91,34 @@ def entry_of(args: argparse.Namespace, rules: Rules) -> Entry:
     return Entry(Straddle(args.quantity, least, most), args.entry)
 
 
+def data_of(args: argparse.Namespace, rules: Rules) -> tuple[Path, FillModel]:
+    """Where the quotes lie, and how orders fill against them.
+
+    The desk's history is written into a file of quotes first: whatever runs on it needs no database, and a run is named
+    by what it saw. No sizes are kept in it, so orders fill whole.
+
+    Raises
+    ------
+    DatabaseError
+        When the history is asked for and cannot be read.
+    DataError
+        When it holds nothing of the symbol.
+    """
+    model = FillModel(latency_s=args.latency_ms / 1000.0)
+    if str(args.data) != HISTORY or args.data.exists():
+        return args.data, model
+    from bifrost_engine.bootstrap import export_history
+
+    folder: Path = args.out or Path("backtests")
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{HISTORY}-{rules.config.symbol}.parquet"
+    count = export_history(rules.config, file, args.first, args.last)
+    if not count:
+        raise DataError(f"{HISTORY} holds no quote of {rules.config.symbol} in the days asked for")
+    sys.stderr.write(f"{HISTORY}: {count:,} quotes in {file}; no sizes and legs at their marks, so fills are whole\n")
+    return file, replace(model, sizes=False)
+
+
 def run_backtest(args: argparse.Namespace) -> int:
     """`bifrost backtest`."""
     from bifrost.db.errors import DatabaseError
@@ -113,8 +150,9 @@ def _run(args: argparse.Namespace, rules: Rules) -> tuple[dict[str, Any], Path]:
     from .shadows import standard_policies
     from .summary import asked_for, run_id, summary
 
-    market = market_of(args.data, rules.config.symbol, args.first, args.last)
-    entry, model = entry_of(args, rules), FillModel(latency_s=args.latency_ms / 1000.0)
+    data, model = data_of(args, rules)
+    market = market_of(data, rules.config.symbol, args.first, args.last)
+    entry = entry_of(args, rules)
     identity = run_id(rules, market.data_hash(), asked_for(entry, model))
     folder: Path = args.out or Path("backtests") / str(identity)
     folder.mkdir(parents=True, exist_ok=True)
@@ -146,9 +184,9 @@ def _run_grid(args: argparse.Namespace, rules: Rules) -> int:
     config = args.config.absolute() if args.config is not None else None
     scenario = args.scenario.absolute() if args.scenario is not None else None
     overrides = tuple(parse_overrides(args.overrides).items())
-    entry, model = entry_of(args, rules), FillModel(latency_s=args.latency_ms / 1000.0)
+    entry, (data, model) = entry_of(args, rules), data_of(args, rules)
     tasks = [
-        Task(number, parameters, config, scenario, overrides, args.data.absolute(), args.first, args.last, entry, model)
+        Task(number, parameters, config, scenario, overrides, data.absolute(), args.first, args.last, entry, model)
         for number, parameters in enumerate(parameter_sets(args.grid), start=1)
     ]
     hashes: dict[str, str] = {}

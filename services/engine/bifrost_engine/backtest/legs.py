@@ -95,9 +95,11 @@ def choose(
     if not isinstance(rule, Straddle):
         return rule if all(_two_sided(quotes.get(leg.key)) for leg in rule) else ()
     dte = {key.expiry: calendar.dte_s(at_s, key.expiry_date) for key in quotes if key.is_option}
+    if not dte:
+        return ()  # a feed or a tape that begins tells the stock first
     fitting = sorted(expiry for expiry, days in dte.items() if rule.min_dte <= days <= rule.max_dte)
     if not fitting:
-        there = ", ".join(f"{expiry} ({days} days)" for expiry, days in sorted(dte.items())) or "none at all"
+        there = ", ".join(f"{expiry} ({days} days)" for expiry, days in sorted(dte.items()))
         raise LegsError(f"no expiry {rule.min_dte} to {rule.max_dte} days away; quoted are {there}")
     pairs = [pair for expiry in fitting for pair in _pairs(expiry, quotes)]
     if not pairs:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bifrost.contract import ContractKey, contract_key
-from bifrost.tape import BadRow, LeanDay, Publication, TapeError, list_days, published, read_csv
+from bifrost.tape import BadRow, LeanDay, Publication, TapeError, list_days, published
 
 #: Bad rows are all counted; so many of them are kept to be shown.
 SHOWN_BAD_ROWS = 50
@@ -90,9 +90,9 @@ class LeanMarket:
                 self.bad.add(missing, "day without option quotes, left out whole")
                 continue
             recorded = LeanDay(self.root, self.stock.symbol, day)
-            for row in recorded.bad_rows:
+            for row in (*recorded.bad_rows, *recorded.crossed_rows):
                 self.bad.add(row)
-            yield from _bursts(_honest(published(recorded.quotes), f"{self.stock.symbol} {day}", self.bad))
+            yield from bursts_of(published(recorded.quotes))
 
     def data_hash(self) -> str:
         digest = hashlib.sha256()
@@ -102,26 +102,6 @@ class LeanMarket:
                 if file.is_file():
                     digest.update(f"{kind}/{file.name}\n".encode() + file.read_bytes())
         return digest.hexdigest()[:16]
-
-
-class CsvMarket:
-    """One CSV file of quotes (columns: `bifrost.tape.csv_tape`)."""
-
-    def __init__(self, file: Path, symbol: str) -> None:
-        self.file, self.stock = file, contract_key(symbol, "STK")
-        self.bad = BadRows()
-        tape = read_csv(file)
-        for row in tape.bad_rows:
-            self.bad.add(row)
-        self._publications = [item for item in tape.publications if item.key.symbol == self.stock.symbol]
-        if not any(item.key == self.stock for item in self._publications):
-            raise TapeError(f"{file}: no row of {self.stock}")
-
-    def bursts(self) -> Iterator[Burst]:
-        return _bursts(_honest(self._publications, self.file.name, self.bad))
-
-    def data_hash(self) -> str:
-        return hashlib.sha256(self.file.read_bytes()).hexdigest()[:16]
 
 
 class QuotesInMemory:
@@ -139,30 +119,30 @@ class QuotesInMemory:
 
 
 def market_of(data: Path, symbol: str, first: date | None = None, last: date | None = None) -> Market:
-    """The market in ``data``: a CSV file, or a LEAN folder (the one that holds ``equity``, or its parent).
+    """The market in ``data``: a LEAN folder (the one that holds ``equity``, or its parent), a file, a folder of files.
+
+    Files are CSV, Parquet and tapes of the desk (``.csv``, ``.parquet``, ``.jsonl.gz``); a folder holds files of one
+    kind, which are read one after the other by name.
 
     Raises
     ------
     TapeError
         When there is nothing of the kind.
     """
-    if data.is_file():
-        return CsvMarket(data, symbol)
+    from .files import market_of_files, quote_files  # they need a reader of tapes, and it this module's words
+
     for root in (data, data / "lean"):
         if (root / "equity").is_dir():
             return LeanMarket(root, symbol, first, last)
-    raise TapeError(f"{data} is neither a CSV file of quotes nor a LEAN folder (one that holds equity/ and option/)")
+    files = quote_files(data)
+    if not files:
+        raise TapeError(
+            f"{data} is neither a LEAN folder (one that holds equity/ and option/) nor quotes in .csv, .parquet or "
+            ".jsonl.gz files"
+        )
+    return market_of_files(files, symbol, first, last)
 
 
-def _bursts(publications: Iterable[Publication]) -> Iterator[Burst]:
+def bursts_of(publications: Iterable[Publication]) -> Iterator[Burst]:
     for at_s, items in groupby(publications, key=lambda item: item.at_s):
         yield Burst(at_s, tuple(items))
-
-
-def _honest(publications: Iterable[Publication], source: str, bad: BadRows) -> Iterator[Publication]:
-    """A crossed quote stays what it is (the core takes it for no quote at all), but it is counted and shown."""
-    for item in publications:
-        if 0 < item.ask < item.bid:
-            text = f"{item.key} bid {item.bid:g} above ask {item.ask:g}"
-            bad.add(BadRow(source, 0, text, f"crossed quote at {item.at_s:.0f}"), "crossed quote, taken for none")
-        yield item

@@ -70,7 +70,7 @@ def summary(outcome: Outcome, rules: Rules, market: Market, entry: Entry, model:
         "first": iso(outcome.first_s),
         "last": iso(outcome.last_s),
         "ended": outcome.ended,
-        "legs": _legs(outcome),
+        "legs": _legs(outcome, model),
         "pnl": _pnl(outcome, model),
         "attribution": parts,
         "attribution_total_usd": sum(parts.values()) if parts else None,
@@ -115,7 +115,7 @@ def summary(outcome: Outcome, rules: Rules, market: Market, entry: Entry, model:
     return cleaned
 
 
-def _legs(outcome: Outcome) -> list[dict[str, Any]]:
+def _legs(outcome: Outcome, model: FillModel) -> list[dict[str, Any]]:
     return [
         {
             "contract_key": str(leg.held.key),
@@ -124,7 +124,7 @@ def _legs(outcome: Outcome) -> list[dict[str, Any]]:
             "price": leg.price,
             "mid": leg.mid,
             "shown": leg.shown,
-            "larger_than_shown": abs(leg.held.quantity) > leg.shown,
+            "larger_than_shown": model.sizes and abs(leg.held.quantity) > leg.shown,
         }
         for leg in outcome.legs
     ]
