@@ -8,6 +8,7 @@ from typing import Any
 
 from bifrost.db.queries.attribution import DayAttribution, IntervalAttribution, PnlParts
 from bifrost.stats import Statistics
+from bifrost.stats.money import ZERO, cents
 from bifrost.stats.report import as_document
 
 Found = dict[str, Any]
@@ -17,10 +18,11 @@ PARTS = tuple(field.name for field in fields(PnlParts))
 def stats_answer(statistics: Statistics) -> Found:
     """The document of `bifrost stats`, with the equity curve that follows from its periods."""
     document: Found = dict(as_document(statistics))
-    equity = highest = deepest = 0.0
+    equity = highest = deepest = ZERO
     points = []
-    for period in document["periods"]:
-        equity += period["pnl_usd"]
+    # Summed as recorded and rounded once: the last point is the total to the cent.
+    for item, period in zip(statistics.periods, document["periods"], strict=True):
+        equity += item.figures.pnl_usd
         highest = max(highest, equity)
         deepest = min(deepest, equity - highest)
         points.append(
@@ -28,11 +30,11 @@ def stats_answer(statistics: Statistics) -> Found:
                 "period": period["period"],
                 "last_day": period["last_day"],
                 "pnl_usd": period["pnl_usd"],
-                "equity_usd": round(equity, 2),
-                "drawdown_usd": round(equity - highest, 2),
+                "equity_usd": cents(equity),
+                "drawdown_usd": cents(equity - highest),
             }
         )
-    return {**document, "equity": points, "max_drawdown_usd": round(deepest, 2)}
+    return {**document, "equity": points, "max_drawdown_usd": cents(deepest)}
 
 
 def attribution_answer(day: DayAttribution, intervals: Iterable[IntervalAttribution]) -> Found:

@@ -15,7 +15,18 @@ _COLUMNS = (
     "hedges", "hedge_shares", "flattens", "intents", "orders_sent", "rejects", "cancels", "fills", "fills_without_mid",
     "slippage_usd", "slippage_bps", "commissions_usd", "commissions_missing", "pnl_usd", "partial_days", "evaluations",
 )  # fmt: skip
-_OF_DISTRIBUTION = ("count", "wins", "losses", "win_rate", "mean_usd", "std_usd", "min_usd", "median_usd", "max_usd")
+_OF_DISTRIBUTION = (
+    "count",
+    "total_usd",
+    "wins",
+    "losses",
+    "win_rate",
+    "mean_usd",
+    "std_usd",
+    "min_usd",
+    "median_usd",
+    "max_usd",
+)
 
 
 def as_document(answer: Statistics, *, with_fills: bool = False) -> dict[str, object]:
