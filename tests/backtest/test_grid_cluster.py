@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -19,19 +17,19 @@ from bifrost_engine.backtest import cluster
 from bifrost_engine.backtest.cluster import DaskWorkers
 from bifrost_engine.backtest.grid import GridError
 
-from tests.support.waiting import free_port, wait_until
+from tests.backtest.test_backtest_data import lean
+from tests.support.waiting import free_port
 
 SHIPPED = paths.repository_root() / "config" / "scenarios" / "tape" / "lean"
-GRID = """
-gates.state.delta.threshold_hedge_shares: [25.0, 50.0, 100.0]
-"""
+TWO = "gates.state.delta.threshold_hedge_shares: [25.0, 100.0]"
+SIX = "gates.state.delta.threshold_hedge_shares: [30.0, 40.0, 50.0, 60.0, 70.0, 80.0]"
 
 
-def words(folder: Path, *more: str) -> list[str]:
-    grid = folder.parent / "grid.yaml"
-    grid.write_text(GRID)
-    data = ["--data", str(SHIPPED), "--set", "greeks.risk_free_rate=0.0", "--entry", "09:35"]
-    return ["backtest", *data, "--grid", str(grid), "--out", str(folder), *more]
+def words(folder: Path, *more: str, data: Path = SHIPPED, grid: str = TWO) -> list[str]:
+    file = folder.with_suffix(".yaml")
+    file.write_text(grid)
+    quick = ["--set", "symbol=NVDA", "--set", "greeks.risk_free_rate=0.0", "--entry", "09:35"]
+    return ["backtest", "--data", str(data), *quick, "--grid", str(file), "--out", str(folder), *more]
 
 
 @contextmanager
@@ -57,28 +55,32 @@ def a_cluster(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
         log.close()
 
 
-def test_two_workers_give_the_table_of_local_processes_also_when_the_cluster_was_gone_half_way(
+def test_two_workers_give_the_table_of_local_processes_and_a_cluster_that_goes_away_loses_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The scheduler is killed after the first result: it is told, the result stays, another cluster does the rest."""
+    """Then the scheduler is killed after a first result: it is told, the result stays, local processes do the rest."""
+    data = lean(tmp_path / "data")
     cut = tmp_path / "cut"
-    with a_cluster(tmp_path) as (address, scheduler):
-        command = [sys.executable, "-m", "bifrost.cli", *words(cut, "--scheduler", address)]
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as run:
-            wait_until(lambda: list((cut / "sets").glob("*.json")), 120, what="the first result")
-            os.kill(scheduler.pid, signal.SIGKILL)
-            said = run.communicate(timeout=120)[1]
-        assert run.returncode == 1 and f"the cluster at {address} is gone" in said and "Traceback" not in said, said
-        assert "the same command goes on" in said
+    with a_cluster(tmp_path) as (address, scheduler), monkeypatch.context() as there:
+        there.setattr("bifrost_engine.backtest.command.LocalWorkers.run", lambda *_: pytest.fail("ran here"))
+        assert cli.main(words(tmp_path / "far", "--scheduler", address, data=data)) == 0, capsys.readouterr().err
+
+        def kill_after_the_first(done: int, count: int, left_s: float | None) -> None:
+            if done:
+                scheduler.kill()
+
+        there.setattr("bifrost_engine.backtest.command._show_progress", kill_after_the_first)
+        capsys.readouterr()
+        assert cli.main(words(cut, "--scheduler", address, data=data, grid=SIX)) == 1
+        said = capsys.readouterr().err
+        assert f"the cluster at {address} is gone" in said and "the same command goes on" in said, said
+    assert cli.main(words(tmp_path / "here", "--workers", "1", data=data)) == 0
+    assert (tmp_path / "far" / "table.csv").read_text() == (tmp_path / "here" / "table.csv").read_text()
     kept = {file: file.stat().st_mtime_ns for file in (cut / "sets").glob("*.json")}
-    assert 0 < len(kept) < 3 and not (cut / "table.csv").exists()
-    with a_cluster(tmp_path) as (address, _), monkeypatch.context() as never:
-        never.setattr("bifrost_engine.backtest.command.LocalWorkers.run", lambda *_: pytest.fail("ran here"))
-        assert cli.main(words(cut, "--scheduler", address)) == 0, capsys.readouterr().err
+    assert 0 < len(kept) < 6 and not (cut / "table.csv").exists()
+    assert cli.main(words(cut, "--workers", "1", data=data, grid=SIX)) == 0
     assert {file: file.stat().st_mtime_ns for file in kept} == kept, "a result that was there is not worked out again"
-    assert "3/3" in capsys.readouterr().err
-    assert cli.main(words(tmp_path / "here", "--workers", "2")) == 0
-    assert (cut / "table.csv").read_text() == (tmp_path / "here" / "table.csv").read_text()
+    assert len((cut / "table.csv").read_text().splitlines()) == 7
 
 
 @pytest.mark.parametrize(
