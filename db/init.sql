@@ -11,6 +11,12 @@ BEGIN
     IF to_regclass('public.status_current') IS NOT NULL AND to_regclass('public.schema_migrations') IS NULL THEN
         RAISE EXCEPTION 'this database holds tables of an earlier Bifrost: run "bifrost db refresh" instead of init.sql';
     END IF;
+    -- What follows makes what is missing; the key of a table that exists is changed by its migration alone.
+    IF to_regclass('public.decision_counts') IS NOT NULL AND NOT EXISTS (
+        SELECT FROM pg_attribute WHERE attrelid = to_regclass('public.decision_counts') AND attname = 'epoch'
+    ) THEN
+        RAISE EXCEPTION 'this database is older than migration 5: run "bifrost db refresh" instead of init.sql';
+    END IF;
 END $$;
 
 -- Roles: LOGIN without a password, so nobody can log in as them until `bifrost db refresh` sets one.
@@ -435,6 +441,8 @@ CREATE TABLE IF NOT EXISTS decisions (
 CREATE INDEX IF NOT EXISTS decisions_ts ON decisions (ts);
 CREATE INDEX IF NOT EXISTS decisions_order_ref ON decisions (order_ref) WHERE order_ref IS NOT NULL;
 
+-- Evaluations by outcome and reason in each market minute, as each leader counted them: a minute that a restart cuts
+-- has rows of two epochs, which add up.
 CREATE TABLE IF NOT EXISTS decision_counts (
     account    text NOT NULL,
     mode       text NOT NULL CHECK (mode IN ('paper', 'live')),
@@ -443,7 +451,8 @@ CREATE TABLE IF NOT EXISTS decision_counts (
     count      bigint NOT NULL,
     seq        bigint NOT NULL DEFAULT 0,
     updated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    PRIMARY KEY (account, mode, minute, reason)
+    epoch      bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (account, mode, minute, reason, epoch)
 );
 
 -- What each reconciliation compared and how it explained every difference.
@@ -666,4 +675,4 @@ GRANT UPDATE ON daemon_run_status TO bifrost_monitor;
 GRANT INSERT, UPDATE ON settings TO bifrost_monitor;
 
 INSERT INTO schema_migrations (version, name) VALUES (1, 'source_tables'), (2, 'desk'), (3, 'pnl_attribution'),
-    (4, 'decisions_of_orders') ON CONFLICT DO NOTHING;
+    (4, 'decisions_of_orders'), (5, 'counts_by_epoch') ON CONFLICT DO NOTHING;

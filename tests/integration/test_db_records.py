@@ -24,6 +24,7 @@ from bifrost.db.live_rows import (
 )
 from bifrost.db.queries import accounts, operations, status
 from bifrost.db.queries.attribution import PnlParts
+from bifrost.db.queries.stats import read_statistics
 from bifrost.db.records import (
     SeqCounter,
     apply_record,
@@ -153,6 +154,23 @@ def test_every_table_takes_a_record_directly_and_from_a_file(database: Database,
         assert database.value(f"SELECT count(*) FROM {table}") == 1, table
     (listed,) = operations.operations(engine, type="fill")
     assert (listed.exec_id, listed.commission) == ("e.1", 1.0)
+
+
+def test_the_counts_of_a_minute_that_a_restart_cuts_add_up(database: Database, engine: Connection) -> None:
+    """Each life counts for itself, from zero; its counts grow, and a replay of its spool adds nothing."""
+    at = datetime(2026, 3, 20, 15, 4, tzinfo=UTC)
+    row = {"account": "DU1", "mode": "live", "minute": at, "reason": "blocked:cooldown"}
+    first, second = SeqCounter(1), SeqCounter(2)
+    told = [record_for("decision_counts", row | {"count": count}, first) for count in (10, 17)]
+    assert write_all(engine, told) == 2
+    later = record_for("decision_counts", row | {"count": 5}, second)
+    new_leader = database.connect("engine", epoch=2)
+    assert apply_record(new_leader, later)
+    for record in (*told, later):
+        assert not apply_record(new_leader, decode(encode(record)))
+    assert database.query("SELECT epoch, count FROM decision_counts ORDER BY epoch") == [(1, 17), (2, 5)]
+    database.query("INSERT INTO trading_days (account, mode, trading_day) VALUES ('DU1', 'live', '2026-03-20')")
+    assert read_statistics(engine).total.blocked == {"cooldown": 22}
 
 
 def test_a_batch_is_written_whole_or_not_at_all(database: Database, engine: Connection) -> None:

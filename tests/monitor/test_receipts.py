@@ -123,8 +123,10 @@ def test_a_hedge_that_was_not_sent_explains_itself(monitor: Monitor, database: D
     write_decision(database, 2, "blocked", block_reason="cooldown", account="DU2")
     after = write_decision(database, 3, "none", need_shares=0, gates="[]")
     database.query(
-        "INSERT INTO decision_counts (account, mode, minute, reason, count) VALUES "
-        "('DU1', 'live', date_trunc('minute', %s::timestamptz), 'blocked:spread_too_wide', 17)",
+        "INSERT INTO decision_counts (account, mode, minute, reason, count, epoch) VALUES "
+        "('DU1', 'live', date_trunc('minute', %s::timestamptz), 'blocked:spread_too_wide', 12, 3), "
+        "('DU1', 'live', date_trunc('minute', %s::timestamptz), 'blocked:spread_too_wide', 5, 4)",
+        AT,
         AT,
     )
     receipt = monitor.get(f"/decisions/{blocked}").json()

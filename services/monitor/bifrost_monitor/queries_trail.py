@@ -33,8 +33,9 @@ FROM steps s JOIN status_history h ON h.id = s.last_id ORDER BY s.step
 """
 _NEW_YORK_DAY = "(date_trunc('day', %s AT TIME ZONE 'America/New_York') AT TIME ZONE 'America/New_York')"
 _COUNTS = """
-SELECT reason, count FROM decision_counts
-WHERE account = %s AND mode = %s AND minute = date_trunc('minute', %s::timestamptz) ORDER BY count DESC, reason
+SELECT reason, sum(count)::bigint AS count FROM decision_counts
+WHERE account = %s AND mode = %s AND minute = date_trunc('minute', %s::timestamptz)
+GROUP BY reason ORDER BY count DESC, reason
 """
 _FILLS = """
 SELECT e.exec_id, e.side, e.quantity, e.price, e.multiplier, e.exec_time, e.exchange, e.origin, e.mid_at_decision,

@@ -65,6 +65,9 @@ def write_record(cursor: Cursor, record: SpoolRecord, *, replayed: bool = False)
     rule = _rule(record.table)
     if rule.kind is TableKind.KEYED:
         row["seq"] = record.seq
+        if "epoch" in rule.key:
+            # What each life of the engine counted stands apart: the next one adds to it and never overwrites it.
+            row.setdefault("epoch", record.epoch)
     elif rule.key == ("record_id",):
         row["record_id"] = record.record_id
     return write(

@@ -155,5 +155,5 @@ TABLES: dict[str, TableRule] = {
         "end_ts spot_start spot_end delta_usd gamma_usd theta_usd vega_usd slippage_usd commissions_usd dividends_usd "
         "residual_usd total_usd",
     ),
-    "decision_counts": _keyed("account mode minute reason", "count", "count"),
+    "decision_counts": _keyed("account mode minute reason epoch", "count", "count"),
 }

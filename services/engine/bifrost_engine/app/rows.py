@@ -242,6 +242,7 @@ def counts(book: Book, effect: RecordCounts) -> list[Row]:
             "minute": iso(effect.minute_s),
             "reason": reason,
             "count": count,
+            "epoch": book.epoch,
         }
         for reason, count in effect.counts.items()
     ]

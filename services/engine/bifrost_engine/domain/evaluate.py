@@ -39,6 +39,8 @@ from .words import (
     Purpose,
 )
 
+#: The counts of the minute under way are recorded this often, wall seconds.
+COUNTS_S = 10.0
 _WATCHING = frozenset(
     {
         TradingState.MONITOR,
@@ -349,5 +351,10 @@ def _note(turn: Turn, view: View, results: tuple[GateResult, ...], outcome: str,
         if minute.counts:
             turn.emit(RecordCounts(minute.start_s, minute.counts))
             turn.emit(RecordHistory(turn.at, "minute"), RecordTradingDay(turn.state.day.as_row()))
-        minute = Minute(start_s)
-    turn.change(minute=evolve(minute, counts={**minute.counts, name: minute.counts.get(name, 0) + 1}))
+        minute = Minute(start_s, recorded_s=turn.at.wall_s)
+    counts, recorded_s = {**minute.counts, name: minute.counts.get(name, 0) + 1}, minute.recorded_s
+    if turn.at.wall_s - recorded_s >= COUNTS_S:
+        # A kill loses what was counted since.
+        turn.emit(RecordCounts(start_s, counts))
+        recorded_s = turn.at.wall_s
+    turn.change(minute=evolve(minute, counts=counts, recorded_s=recorded_s))

@@ -160,6 +160,8 @@ class Minute:
 
 @dataclass(frozen=True)
 class State:
+    recorded_s: float = 0.0
+    """Wall time of their last record."""
     """Everything `decide` carries from one event to the next."""
 
     account: str
