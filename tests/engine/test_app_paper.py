@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, TypeVar
 
+import pytest
 from bifrost.contract import contract_key
 from bifrost_engine.app.paper import PaperBroker
 from bifrost_engine.domain import effects as fx
@@ -77,6 +78,24 @@ def test_a_fill_is_no_larger_than_the_size_shown() -> None:
     assert [e.execution.exec_id for e in bench.of(ev.ExecutionReported)] == ["paper:BF1:1", "paper:BF1:2"]
     average = bench.of(ev.OrderStatusReported)[-1].avg_fill_price
     assert average is not None and abs(average - (60 * 140.02 + 40 * 140.03) / 100) < 1e-9
+
+
+def test_the_least_and_the_most_of_a_commission_are_the_orders_not_each_fills() -> None:
+    """IB's fixed schedule: half a cent a share, at least a dollar an order, at most 1 % of the order's value."""
+    bench = Bench()
+    bench.quote(140.0, 140.02, size=60)
+    bench.paper.carry_out(fx.PlaceOrder(intent(quantity=300)))
+    for _ in range(4):
+        bench.quote(140.0, 140.02, size=60)
+    paid = [event.commission for event in bench.of(ev.CommissionReported)]
+    assert paid == [1.0, 0.0, 0.0, 0.2, 0.3], "180 shares are worth less than the dollar paid, 300 cost 1.50"
+    cheap = Bench()
+    cheap.quote(0.4, 0.41, size=60)
+    cheap.paper.carry_out(fx.PlaceOrder(intent(quantity=300)))
+    for _ in range(4):
+        cheap.quote(0.4, 0.41, size=60)
+    paid = [event.commission for event in cheap.of(ev.CommissionReported)]
+    assert sum(filter(None, paid)) == pytest.approx(0.01 * 300 * 0.41)
 
 
 def test_a_limit_waits_for_its_price_and_a_modify_moves_it() -> None:

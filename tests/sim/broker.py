@@ -36,6 +36,9 @@ class Order:
     filled: int = 0
     cost_usd: float = 0.0
     ended_s: float = 0.0
+    held_until_s: float = 0.0
+    """Until then the broker looks for shares to borrow (404): the order is open and fills nothing."""
+    charged_usd: float = 0.0
 
     @property
     def open(self) -> bool:
@@ -155,7 +158,8 @@ class Broker:
         )
         if order.remaining == 0:
             order.status, order.ended_s = FILLED, self.agenda.now_s
-        self.commissions[execution.exec_id] = max(1.0, 0.005 * quantity)
+        due = max(1.0, 0.005 * order.filled)
+        self.commissions[execution.exec_id], order.charged_usd = due - order.charged_usd, due
         self.own_shares += execution.signed_quantity
         self._book(execution)
         self.listener.order_changed(order)

@@ -24,7 +24,7 @@ from bifrost_engine.domain.words import Execution, OrderErrorKind, OrderIntent, 
 
 from .ports import Broker, Clock, Sink
 
-#: IB's fixed US stock commission: dollars a share, least a trade, at most this part of its value.
+#: IB's fixed US stock commission: dollars a share, least an order, at most this part of the order's value.
 COMMISSION_PER_SHARE, COMMISSION_LEAST, COMMISSION_MOST_OF_VALUE = 0.005, 1.0, 0.01
 #: 10147 of the gateway: the order to cancel is unknown.
 _UNKNOWN_ORDER = 10147
@@ -39,10 +39,17 @@ class _Working:
     filled: int = 0
     cost: float = 0.0
     fills: int = 0
+    charged_usd: float = 0.0
 
     @property
     def remaining(self) -> int:
         return self.intent.quantity - self.filled
+
+    def charge(self) -> float:
+        """Dollars that the newest fill adds: least and most are the order's, so the first fill carries the least."""
+        due = min(max(COMMISSION_LEAST, self.filled * COMMISSION_PER_SHARE), COMMISSION_MOST_OF_VALUE * self.cost)
+        added, self.charged_usd = round(max(due - self.charged_usd, 0.0), 6), max(due, self.charged_usd)
+        return added
 
     def allows(self, price: float) -> bool:
         if self.order_type is OrderType.MARKET or self.limit_price is None:
@@ -144,10 +151,7 @@ class PaperBroker:
             del self._working[intent.order_ref]
         self._sink(ExecutionReported(now, fill))
         self._status(order, "Filled" if done else "Submitted")
-        commission = min(
-            max(COMMISSION_LEAST, shares * COMMISSION_PER_SHARE), COMMISSION_MOST_OF_VALUE * shares * price
-        )
-        self._sink(CommissionReported(now, fill.exec_id, round(commission, 6), "USD", None))
+        self._sink(CommissionReported(now, fill.exec_id, order.charge(), "USD", None))
 
     def _status(self, order: _Working, status: str) -> None:
         average = order.cost / order.filled if order.filled else None
