@@ -26,7 +26,14 @@ _RUN = "run_id::text, created_at, config_hash, data_hash, code_version, summary"
 def read_attribution(
     conn: Connection, day: date | None, account: str | None, mode: str | None
 ) -> tuple[DayAttribution, list[IntervalAttribution]] | None:
-    """The newest trading day that fits with its intervals, oldest first; None when there is none."""
+    """The newest trading day that fits with its intervals, oldest first, as of one moment; None when there is none."""
+    with snapshot(conn):
+        return _read_attribution(conn, day, account, mode)
+
+
+def _read_attribution(
+    conn: Connection, day: date | None, account: str | None, mode: str | None
+) -> tuple[DayAttribution, list[IntervalAttribution]] | None:
     days = daily_attribution(conn, account=account, mode=mode, since_day=day, until_day=day, limit=1)
     if not days:
         return None

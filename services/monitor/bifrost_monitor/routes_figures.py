@@ -38,7 +38,9 @@ def get_stats(
 ) -> JSONResponse:
     """The figures of `bifrost stats`, from the same code. Without an account that of the newest trading day.
 
-    404 when nothing is recorded of what was asked; the reason says what there is.
+    404 when nothing is recorded of what was asked; the reason says what there is. P&L is the sum of the days' rows, the
+    last of which may be under way: it equals that of GET /attribution for one day that is over, and for today when both
+    are read between two writes of its row (each fill, each market minute).
     """
     first, last = days(from_, to)
     try:
@@ -62,7 +64,11 @@ def get_stats(
     responses=answers(AttributionAnswer, 404, 422, 503),
 )
 def get_attribution(services: Wired, day: Day = None, account: Text = None, mode: Mode | None = None) -> JSONResponse:
-    """Without a day the newest trading day. 404 while there has been none."""
+    """Without a day the newest trading day. 404 while there has been none.
+
+    ``totals.total`` is ``daily_pnl`` to the cent: both are of the day's row, which is written with each fill and each
+    market minute. The last point is the end of the last closed interval: the minute under way is in ``totals`` alone.
+    """
     with services.pool.connection() as conn:
         found = queries_figures.read_attribution(
             conn, params.day(day, "day"), text_filter(account, "account"), None if mode is None else str(mode)

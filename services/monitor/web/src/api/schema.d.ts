@@ -34,6 +34,9 @@ export interface paths {
         /**
          * The P&L of a trading day by gamma, theta, vega, delta, hedge cost and commissions
          * @description Without a day the newest trading day. 404 while there has been none.
+         *
+         *     ``totals.total`` is ``daily_pnl`` to the cent: both are of the day's row, which is written with each fill and each
+         *     market minute. The last point is the end of the last closed interval: the minute under way is in ``totals`` alone.
          */
         get: operations["get_attribution_attribution_get"];
         put?: never;
@@ -565,7 +568,9 @@ export interface paths {
          * Figures per day, week or month (R-H2)
          * @description The figures of `bifrost stats`, from the same code. Without an account that of the newest trading day.
          *
-         *     404 when nothing is recorded of what was asked; the reason says what there is.
+         *     404 when nothing is recorded of what was asked; the reason says what there is. P&L is the sum of the days' rows, the
+         *     last of which may be under way: it equals that of GET /attribution for one day that is over, and for today when both
+         *     are read between two writes of its row (each fill, each market minute).
          */
         get: operations["get_stats_stats_get"];
         put?: never;
