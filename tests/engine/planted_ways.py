@@ -63,6 +63,10 @@ def accept_anything(turn: Turn, expected: object, named_by: str) -> str:
     return _accept(turn, {}, named_by)
 
 
+def answered_without_words(turn: Turn, command_id: int, refusal: str, done: Any = None) -> None:
+    flatten.finish(turn, command_id, "refused" if refusal else "done", {"reason": ""})
+
+
 def sent_again(turn: Turn, order: Any) -> None:
     turn.emit(PlaceOrder(order.intent))
 

@@ -135,3 +135,51 @@ def test_a_code_that_tells_no_outcome_leads_to_probes_never_to_an_end(code: int)
     assert rig.state.order is not None
     rig.pass_time(20)
     assert len(rig.of(fx.PlaceOrder)) == 1
+
+
+def held_404(acknowledged: bool, *, works: bool = True) -> tuple[Rig, str]:
+    """A short sale for which IB looks for shares to borrow; it tells 404 before the status or after it."""
+    rig, ref = quick_rig()
+    if acknowledged:
+        rig.status(ref, "PreSubmitted")
+    if not works:
+        rig.broker.clear()
+    rig.send(ev.OrderErrorReported(rig.at, ref, 404, OrderErrorKind.HELD, "Order held while securities are located."))
+    return rig, ref
+
+
+def test_404_is_no_reject_the_order_is_held_and_no_second_one_leaves_beside_it() -> None:
+    """IB: "The order will be held while we attempt to locate the shares"; it fills when they are found. INV-O6."""
+    rig, ref = held_404(acknowledged=False)
+    assert rig.state.hedge is HedgeState.UNKNOWN
+    assert "reject" not in rig.operations()
+    rig.pass_time(6)
+    assert rig.state.hedge is HedgeState.WORKING, "the probe found it at the broker"
+    rig.fill(ref)
+    assert rig.state.hedge is HedgeState.FILLED
+    assert [e.intent.order_ref for e in rig.of(fx.PlaceOrder)] == [ref]
+
+
+def test_404_on_an_order_that_works_says_why_it_waits() -> None:
+    rig, ref = held_404(acknowledged=True)
+    assert rig.state.hedge is HedgeState.WORKING
+    assert rig.last(fx.RecordIntentState).reason == "locating"
+    assert rig.state.order is not None and rig.state.order.why_held == "locate"
+    rig.pass_time(10.5)
+    assert rig.last(fx.CancelOrder).order_ref == ref, "it is taken back when its time is over"
+
+
+def test_404_with_no_working_status_is_a_reject_once_the_broker_shows_it_nowhere() -> None:
+    """engine.md 4.5; what has been looked for twice is rejected, counts as no hedge and backs off. INV-D6."""
+    rig, ref = held_404(acknowledged=False, works=False)
+    rig.pass_time(6)
+    assert "reject" not in rig.operations(), "one look is not enough"
+    for _ in range(60):
+        rig.pass_time(0.25)
+        if rig.state.order is None:
+            break
+    assert intent_states(rig, ref)[-1] is IntentState.REJECTED
+    (reject,) = [o for o in rig.of(fx.RecordOperation) if o.type is fx.OperationType.REJECT]
+    assert reject.reason.startswith("404: Order held")
+    assert (rig.state.failures, rig.state.day.hedge_count) == (1, 0)
+    assert rig.state.retry_after_s > rig.wall_s

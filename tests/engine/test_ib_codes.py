@@ -32,7 +32,7 @@ ORDERS: list[tuple[int, OrderErrorKind, HedgeState, HedgeState]] = [
     (200, KIND.REJECT, HedgeState.FAIL, HedgeState.UNKNOWN),
     (201, KIND.REJECT, HedgeState.FAIL, HedgeState.UNKNOWN),
     (321, KIND.REJECT, HedgeState.FAIL, HedgeState.UNKNOWN),
-    (404, KIND.REJECT, HedgeState.FAIL, HedgeState.UNKNOWN),
+    (404, KIND.HELD, HedgeState.UNKNOWN, HedgeState.WORKING),
     (435, KIND.REJECT, HedgeState.FAIL, HedgeState.UNKNOWN),
     (202, KIND.INFORMATION, HedgeState.WAIT_ACK, HedgeState.WORKING),
     (399, KIND.INFORMATION, HedgeState.WAIT_ACK, HedgeState.WORKING),

@@ -129,6 +129,9 @@ class Broker:
         """Fill what the market gives now; what is left is tried again."""
         if not order.open:
             return
+        if self.agenda.now_s < order.held_until_s:
+            self._work_soon(order)
+            return
         price = self.exchange.touch(order.side is Side.BUY)
         limit = order.limit_price if order.order_type is OrderType.LIMIT else None
         if limit is None or (price - limit) * order.side.sign <= 0:

@@ -15,7 +15,7 @@ from bifrost_engine.app.service_ports import GatewayUnavailable, Login
 from bifrost_engine.app.times import EngineClock
 from bifrost_engine.domain import effects as fx
 from bifrost_engine.domain import events as ev
-from bifrost_engine.domain.words import BrokerOrder, Execution, OrderErrorKind, OrderIntent, Trigger
+from bifrost_engine.domain.words import BrokerOrder, Execution, OrderErrorKind, OrderIntent, Side, Trigger
 
 from .broker import ACCOUNT, FILLED, OUR_PREFIX, Broker, Listener, Order
 from .clock import Agenda
@@ -24,6 +24,8 @@ from .faults import Fate, Faults
 
 CLIENT_ID = 1
 QUERY_TIMEOUT_S = 10.0
+#: How long shares to borrow are looked for.
+HELD_S = 20.0
 ORDER_MESSAGES = frozenset({"status", "error", "execution", "commission", "positions"})
 Make = Callable[[], ev.Event]
 
@@ -215,9 +217,19 @@ class SimGateway(Listener):
             return
         if state.reject_next:
             state.reject_next -= 1
+            if state.reject_next % 2 and order.side is Side.SELL:
+                self._hold(order)
+                return
             self._faults.strike("order rejected")
             self._error(order, 201, OrderErrorKind.REJECT, "Order rejected - reason: margin")
             return
+        self._broker.place(order)
+
+    def _hold(self, order: Order) -> None:
+        """No shares to borrow yet: IB says so, perhaps before the first status, and the order stands."""
+        self._faults.strike("order held for shares to borrow")
+        order.held_until_s = self._agenda.now_s + HELD_S
+        self._error(order, 404, OrderErrorKind.HELD, "Order held while securities are located.")
         self._broker.place(order)
 
     def _modify(self, effect: fx.ModifyOrder) -> None:

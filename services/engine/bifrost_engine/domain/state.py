@@ -123,6 +123,10 @@ class OrderInFlight:
     """When a probe first found no trace of it."""
     asked_operator: bool = False
     last_error: str = ""
+    refusal: str = ""
+    """What the broker said against it without ending it (404): the reason of a reject if it works nowhere."""
+    price_refused: str = ""
+    """Why the last reprice was not sent: the order keeps its price meanwhile."""
 
     @property
     def order_ref(self) -> str:

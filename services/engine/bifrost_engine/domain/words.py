@@ -142,7 +142,9 @@ class OrderErrorKind(StrEnum):
     INFORMATION = "information"
     """399, 10349, and 202, which only accompanies the Cancelled status."""
     REJECT = "reject"
-    """201, 321, 404 ...: refused, unless the order works already."""
+    """201, 321 ...: refused, unless the order works already."""
+    HELD = "held"
+    """404: kept back while shares to borrow are looked for; a reject only where it works nowhere."""
     UNCERTAIN = "uncertain"
     """10147, 10148, a refused modify, any code without a rule: says nothing about the outcome."""
 

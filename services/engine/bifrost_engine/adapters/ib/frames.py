@@ -26,7 +26,9 @@ def error_kind(code: int) -> OrderErrorKind:
     """What an error frame on an order means for it (engine.md section 4.5)."""
     if code in ORDER_INFORMATION:
         return OrderErrorKind.INFORMATION
-    if code in ORDER_REJECTS or code == IbCode.NOT_SHORTABLE:
+    if code == IbCode.NOT_SHORTABLE:
+        return OrderErrorKind.HELD
+    if code in ORDER_REJECTS:
         return OrderErrorKind.REJECT
     return OrderErrorKind.UNCERTAIN
 

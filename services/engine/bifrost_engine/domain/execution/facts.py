@@ -63,7 +63,9 @@ def order_error(turn: Turn, event: OrderErrorReported) -> None:
     reason = f"{event.code}: {event.text}"
     if event.kind is OrderErrorKind.INFORMATION:
         return
-    if event.kind is OrderErrorKind.REJECT and not order.acknowledged and order.status not in _WORKING:
+    if event.kind is OrderErrorKind.HELD:
+        orders.held(turn, reason)
+    elif event.kind is OrderErrorKind.REJECT and not order.acknowledged and order.status not in _WORKING:
         orders.rejected(turn, reason)
     else:
         # A refused modify, a refused cancel (10147, 10148) or a code we have no rule for: the order may still work.

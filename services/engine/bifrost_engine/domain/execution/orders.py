@@ -280,6 +280,23 @@ def limit_price(turn: Turn, side: Side) -> float | None:
     touch = book.ask if side is Side.BUY else book.bid
     if touch is None:
         return None
+def held(turn: Turn, reason: str) -> None:
+    """404: the broker keeps the order back while it looks for shares to borrow. It may fill any time.
+
+    Of an order that works that is news; of one that nobody acknowledged it tells no end: a probe looks, and what then
+    works nowhere was rejected.
+    """
+    order = turn.state.order
+    if order is None:
+        return
+    if order.acknowledged:
+        turn.change_order(why_held="locate")
+        turn.emit(RecordIntentState(turn.at, order.order_ref, IntentState.WORKING, "locating"))
+        return
+    turn.change_order(refusal=reason)
+    uncertain(turn, reason)
+
+
     return round(touch + side.sign * ticks * STOCK_TICK, 2)
 
 
@@ -377,6 +394,13 @@ def record_view(turn: Turn, status: str, remaining: float, avg_fill_price: float
             key=order.intent.key,
             side=order.intent.side,
             quantity=order.intent.quantity,
+def record_reject(turn: Turn, reason: str) -> None:
+    """Write that the broker refused the order in flight."""
+    order = turn.state.order
+    if order is not None:
+        _operation(turn, order.intent, OperationType.REJECT, order.remaining, reason)
+
+
             order_type=str(order.order_type),
             limit_price=order.limit_price,
             status=status,

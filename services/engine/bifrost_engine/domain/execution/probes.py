@@ -87,7 +87,8 @@ def _still_working(turn: Turn, order: OrderInFlight, found: BrokerOrder) -> None
         turn.change_order(sent_s=turn.at.wall_s)
         orders.sent(turn, order)
     orders.count_once(turn)
-    turn.emit(RecordIntentState(turn.at, order.order_ref, IntentState.WORKING, "found working at the broker"))
+    why = "locating" if order.why_held == "locate" else "found working at the broker"
+    turn.emit(RecordIntentState(turn.at, order.order_ref, IntentState.WORKING, why))
     orders.step(turn, HedgeEvent.PARTIAL_FILL if order.filled else HedgeEvent.FOUND_WORKING)
     orders.record_view(turn, found.status, found.quantity - found.filled, found.avg_fill_price)
 
@@ -111,7 +112,7 @@ def _not_open(turn: Turn, order: OrderInFlight, completed: BrokerOrder | None) -
         return
     if missing == 0.0:
         seen = completed is not None or order.filled > 0 or order.acknowledged
-        _gone(turn, _ending(order) if seen else "never_sent")
+        _gone(turn, _ending(order) if seen else _untraced(order))
     elif missing * order.intent.side.sign > 0 and abs(missing) <= order.remaining:
         _book_missing_fill(turn, order, abs(missing), completed)
 
@@ -120,14 +121,21 @@ def _ending(order: OrderInFlight) -> str:
     return "cancelled" if order.cancel_asked else "cancelled_by_broker"
 
 
+def _untraced(order: OrderInFlight) -> str:
+    """Of an order that the broker does not know: it never got there, or was refused with a code that left it open."""
+    return "rejected" if order.refusal and not order.cancel_asked else "never_sent"
+
+
 def _gone(turn: Turn, ending: str) -> None:
-    by_broker = ending == "cancelled_by_broker"
-    order = turn.change_order(ending=ending, failed=by_broker)
-    if by_broker:
+    failed = ending in ("cancelled_by_broker", "rejected")
+    order = turn.change_order(ending=ending, failed=failed)
+    if failed:
         turn.change(failures=turn.state.failures + 1)
     reason = order.last_error or ("no trace of it at the broker" if ending == "never_sent" else "no longer open")
     turn.change_order(last_error=reason)
-    if ending != "never_sent":
+    if ending == "rejected":
+        orders.record_reject(turn, reason)
+    elif ending != "never_sent":
         orders.record_cancel(turn, reason)
     orders.step(turn, HedgeEvent.GONE)
 
