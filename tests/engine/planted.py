@@ -351,3 +351,39 @@ PLANTED: dict[str, Planted] = {
         _red,
     ),
 }
+    "a new price goes out whatever it is": Planted(
+        instead(repricing, "_refusal", lambda *asked: ""),
+        reprices.test_a_new_price_beyond_the_collar_leaves_the_order_at_its_old_one_and_says_why,
+    ),
+    "a fill after the cancel starts no cooldown": Planted(
+        instead(facts, "_remember_fill", lambda turn, execution: None),
+        pacing.test_the_cooldown_counts_from_a_fill_that_comes_after_the_cancel,
+    ),
+    "a comparison is put off for ever": Planted(
+        instead(reconcile, "late_s", lambda turn: None),
+        pacing.test_hedges_without_a_pause_wait_for_a_comparison_that_is_overdue,
+    ),
+    "a refusal gives no reason": Planted(
+        instead(commands, "_close", answered_without_words),
+        lambda: command_tests.test_every_command_ends_or_is_refused_with_a_reason_in_every_state("running"),
+    ),
+    "any token is the right one": Planted(
+        instead(security, "_equal", lambda presented, expected: True),
+        _in_a_folder(lambda folder: test_token_rules.test_nobody_without_the_token_changes_anything(folder, {})),
+    ),
+    "a monitor that the network reaches starts without a token": Planted(
+        instead(settings, "is_loopback", lambda host: True),
+        _in_a_folder(test_security.test_beyond_loopback_without_a_token_nothing_starts),
+    ),
+    "the cookie is the token": Planted(
+        instead(security, "cookie_value", lambda token: token),
+        test_token_rules.test_the_cookie_is_made_of_the_token_and_does_not_show_it,
+    ),
+    "a reload turns paper into live": Planted(
+        instead(changes, "_NEEDS_RESTART", ("symbol",)),
+        _in_a_folder(
+            lambda folder: reload_tests.test_no_reload_turns_paper_into_live_or_back(
+                folder, "{paper_trade: true}", "{paper_trade: false}", "file"
+            )
+        ),
+    ),

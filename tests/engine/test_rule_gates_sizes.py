@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from bifrost_engine.domain.words import OrderType
 
@@ -12,7 +10,8 @@ from tests.engine.rule_builders import NOON, config_with, last_hedge, view
 
 SPREAD = config_with({RISK + "max_spread_pct": 0.3})
 NOTIONAL = config_with({RISK + "max_notional": 12000.0})
-RECENT = last_hedge(market_s=NOON - 10.0)
+RECENT, RESIDUE = NOON - 10.0, last_hedge(residue=True)
+JUST_ENDED = last_hedge(market_s=NOON)
 PACE = (
     pacing("below_min_size", view(order_shares=10), True, 10, 10),
     pacing("below_min_size", view(order_shares=11), True, 11, 10),
@@ -20,14 +19,18 @@ PACE = (
     pacing("below_min_size", view(order_shares=9), False, 9, 10, "order of 9 shares, at least 10"),
     pacing("below_min_size", view(order_shares=-9), False, 9, 10, "order of 9 shares, at least 10"),
     pacing("cooldown", view(), True, None, 60.0, "no fill to wait after"),
-    pacing("cooldown", view(last_hedge=RECENT, at=at(market_s=None)), True, None, 60.0, "no fill to wait after"),
-    pacing("cooldown", view(last_hedge=last_hedge(market_s=NOON)), False, 0.0, 60.0, "0.0 s since", 60.0),
-    pacing("cooldown", view(last_hedge=RECENT), False, 10.0, 60.0, "10.0 s since the last fill", 50.0),
-    pacing("cooldown", view(last_hedge=last_hedge(market_s=NOON - 59.5)), False, 59.5, 60.0, "59.5 s since", 0.5),
-    pacing("cooldown", view(last_hedge=last_hedge(market_s=NOON - 60.0)), True, 60.0, 60.0),
-    pacing("cooldown", view(last_hedge=last_hedge(market_s=NOON + 0.5)), True, -0.5, 60.0),
-    pacing("cooldown", view(last_hedge=RECENT, forced=True), True, 10.0, 60.0, "a forced hedge does not wait"),
-    pacing("cooldown", view(last_hedge=replace(RECENT, residue=True)), True, 10.0, 60.0, "the rest of a capped"),
+    pacing("cooldown", view(last_fill_s=RECENT, at=at(market_s=None)), True, None, 60.0, "no fill to wait after"),
+    pacing("cooldown", view(last_fill_s=NOON), False, 0.0, 60.0, "0.0 s since", 60.0),
+    pacing("cooldown", view(last_fill_s=RECENT), False, 10.0, 60.0, "10.0 s since the last fill", 50.0),
+    pacing("cooldown", view(last_fill_s=NOON - 59.5), False, 59.5, 60.0, "59.5 s since", 0.5),
+    pacing("cooldown", view(last_fill_s=NOON - 60.0), True, 60.0, 60.0),
+    pacing("cooldown", view(last_fill_s=NOON + 0.5), True, -0.5, 60.0),
+    pacing("cooldown", view(last_fill_s=RECENT, forced=True), True, 10.0, 60.0, "a forced hedge does not wait"),
+    # The order that the fill belongs to ended just now, or long ago, or never: the fill counts.
+    pacing("cooldown", view(last_fill_s=RECENT, last_hedge=JUST_ENDED), False, 10.0, 60.0, "10.0 s", 50.0),
+    pacing("cooldown", view(last_fill_s=NOON - 61.0, last_hedge=JUST_ENDED), True, 61.0, 60.0),
+    pacing("cooldown", view(last_fill_s=RECENT, last_hedge=RESIDUE), True, 10.0, 60.0, "the rest of a capped"),
+    pacing("cooldown", view(last_hedge=JUST_ENDED), True, None, 60.0, "no fill to wait after"),
     pacing("order_rate", view(), True, 0, 10),
     pacing("order_rate", view(order_times_s=(NOON,) * 9), True, 9, 10),
     pacing("order_rate", view(order_times_s=(NOON - 60.0, *(NOON,) * 9)), True, 9, 10),

@@ -15,7 +15,7 @@ from bifrost_engine.domain.selfcheck.selfcheck import SelfCheck, Surroundings, s
 from bifrost_engine.domain.view import OrderView, SessionView, View
 from bifrost_engine.domain.words import DeltaState, ExecutionState, HealthState, LiquidityState, MarketState
 
-from tests.engine.rule_builders import NOON, OPEN, READY, config_with, last_hedge, view
+from tests.engine.rule_builders import NOON, OPEN, READY, config_with, view
 
 ROOT = Path(__file__).parents[2]
 CALM = replace(READY, delta=DeltaState.IN_BAND)
@@ -38,7 +38,8 @@ GREEN: list[tuple[str, View]] = [
     ("in band", calm()),
     ("nothing to do at all", calm(net_delta_shares=0.0, need_shares=0, order_shares=0)),
     ("a hedge is due", view()),
-    ("cooldown", view(last_hedge=last_hedge(market_s=NOON - 1.0))),
+    ("cooldown", view(last_fill_s=NOON - 1.0)),
+    ("a comparison with the broker is due", view(comparison_late_s=1.0)),
     ("pause for cost", calm(trading_state=TradingState.PAUSE_COST)),
     ("too many orders this minute", view(order_times_s=(NOON,) * 10)),
     ("price collar", view(bid=90.0)),
@@ -139,7 +140,7 @@ def test_without_need_either_side_must_be_possible() -> None:
 
 
 def test_pacing_gates_are_shown_with_their_remaining_time() -> None:
-    check = judge(view(last_hedge=last_hedge(market_s=NOON - 10.0)))
+    check = judge(view(last_fill_s=NOON - 10.0))
     row = next(row for row in check.checks if row["name"] == "gate:cooldown")
     assert row["kind"] == "pacing" and row["state"] == "ok" and row["remaining_s"] == pytest.approx(50.0)
     assert "cooldown" in check.one_line and "50 s" in check.one_line

@@ -159,7 +159,7 @@ def _classify(turn: Turn, exposure: Exposure, session: SessionView, stale: str) 
 
 
 def _remember_hedge(turn: Turn, exposure: Exposure) -> None:
-    """When an order has ended with fills, keep spot, delta and gamma after it for min_price_move and cooldown."""
+    """When an order has ended with fills, keep spot, delta and gamma after it for min_price_move."""
     state = turn.state
     if not state.ended_with_fills or exposure.net_delta_shares is None or state.book.mid is None:
         return

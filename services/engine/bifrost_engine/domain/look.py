@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .execution import orders, probes, sizing, timeouts
+from .execution import probes, repricing, sizing, timeouts
+from .ledger import reconcile
 from .machines.hedge import HedgeState
 from .market import freshness, market
 from .portfolio.portfolio import Exposure
@@ -38,6 +39,7 @@ def view_of(turn: Turn, exposure: Exposure, dimensions: Dimensions, session: Ses
         database_reason=state.database_reason,
         reconciled=state.recon.done,
         not_reconciled_reason=state.recon.reason,
+        comparison_late_s=reconcile.late_s(turn),
         breaker_reason=state.day.breaker_reason if state.day.breaker_latched else "",
         link_up=state.link.usable,
         link_up_since_s=state.link.up_since_s,
@@ -59,6 +61,7 @@ def view_of(turn: Turn, exposure: Exposure, dimensions: Dimensions, session: Ses
         stock_in_scope=exposure.stock_shares,
         own_shares=state.ledger.position(state.stock),
         last_hedge=state.day.last_hedge,
+        last_fill_s=state.last_fill_s,
         purpose=Purpose.HEDGE,
         need_shares=need,
         order_shares=sizing.order_size(need, config),

@@ -214,6 +214,10 @@ class State:
     failures: int = 0
     retry_after_s: float = 0.0
     order_times_s: tuple[float, ...] = ()
+    last_fill_s: float | None = None
+    """Market time of the newest fill of an order of ours, late ones included: the cooldown counts from it."""
+    executed_s: float | None = None
+    """Wall time at which an own execution was last told: positions need a moment to follow."""
     ended_with_fills: bool = False
     """An order just ended with fills: the next evaluation stores the reference of min_price_move."""
     ended_residue: bool = False

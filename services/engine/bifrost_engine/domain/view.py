@@ -14,7 +14,7 @@ from .words import Dimensions, Mode, OrderType, Purpose, Times
 
 @dataclass(frozen=True, slots=True)
 class LastHedge:
-    """The reference of min_price_move and cooldown, stored when an order ends with fills (engine.md section 4.1)."""
+    """The reference of min_price_move, stored when an order ends with fills (engine.md section 4.1)."""
 
     market_s: float
     spot: float
@@ -77,6 +77,8 @@ class View:
     database_reason: str
     reconciled: bool
     not_reconciled_reason: str
+    comparison_late_s: float | None
+    """Wall seconds since a comparison with the broker was due at the latest; None while it is not."""
     breaker_reason: str
     """Why the daily-loss breaker is latched; empty when it is not."""
     link_up: bool
@@ -103,6 +105,8 @@ class View:
     stock_in_scope: float
     own_shares: float
     last_hedge: LastHedge | None
+    last_fill_s: float | None
+    """Market time of the last own fill; None before the first."""
     # the order that would go out
     purpose: Purpose
     need_shares: int

@@ -118,6 +118,7 @@ def fold(turn: Turn, execution: Execution) -> bool:
         day = trading_day.book_fill(turn.state.day, execution, before, turn.state.ledger, turn.rules.calendar)
         turn.change(day=day)
         turn.emit(RecordTradingDay(day.as_row()))
+    _remember_fill(turn, execution)
     reason = order.intent.reason if ours and order is not None else (execution.note or "late or recovered")
     turn.emit(
         # The execution's own row comes last: once it is there, a restarted engine takes the fill for told.
@@ -139,6 +140,17 @@ def fold(turn: Turn, execution: Execution) -> bool:
     if ours:
         orders.filled(turn, round(turn.state.ledger.fills(execution.order_ref).quantity))
     return True
+
+
+def _remember_fill(turn: Turn, execution: Execution) -> None:
+    """When we traded last. A broker's clock that runs ahead of ours puts no fill into the future."""
+    turn.change(executed_s=turn.at.wall_s)
+    counts = execution.paper or turn.state.mode is Mode.LIVE
+    if not (counts and execution.order_ref and execution.key.is_stock):
+        return
+    now_s, before_s = turn.at.market_s, turn.state.last_fill_s
+    filled_s = execution.time_s if now_s is None else min(execution.time_s, now_s)
+    turn.change(last_fill_s=filled_s if before_s is None else max(before_s, filled_s))
 
 
 def _naming_what_it_replaces(turn: Turn, execution: Execution) -> tuple[Execution, Execution | None]:

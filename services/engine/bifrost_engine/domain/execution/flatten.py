@@ -94,7 +94,7 @@ def _refusal(turn: Turn, target: str, force: bool, own: int) -> str:
 def _broker_shares(turn: Turn) -> float:
     """The account's shares. A position is pushed a moment after its fill: until then the ledger says it."""
     state = turn.state
-    if state.hedge is HedgeState.FILLED and turn.at.wall_s - state.hedge_since_s < reconcile.AGREE_S:
+    if state.executed_s is not None and turn.at.wall_s - state.executed_s < reconcile.AGREE_S:
         return state.live_ledger.position(state.stock) + (state.external_shares or 0.0)
     return legs.observed_quantity(turn, state.stock)
 

@@ -9,13 +9,13 @@ NAME = "cooldown"
 
 
 def cooldown(view: View) -> GateResult:
-    wait_s, last, now_s = view.config.gates.intent.hedge.cooldown_seconds, view.last_hedge, view.at.market_s
-    if last is None or now_s is None:
+    wait_s, filled_s, now_s = view.config.gates.intent.hedge.cooldown_seconds, view.last_fill_s, view.at.market_s
+    if filled_s is None or now_s is None:
         return passed(NAME, None, wait_s, "no fill to wait after", GateKind.PACING)
-    elapsed_s = now_s - last.market_s
+    elapsed_s = now_s - filled_s
     if view.forced:
         return passed(NAME, elapsed_s, wait_s, "a forced hedge does not wait", GateKind.PACING)
-    if last.residue:
+    if view.last_hedge is not None and view.last_hedge.residue:
         return passed(NAME, elapsed_s, wait_s, "the rest of a capped or partial order does not wait", GateKind.PACING)
     # A fill later than now is a clock that went back: recorded as clock_regression, and no reason to wait.
     if 0 <= elapsed_s < wait_s:

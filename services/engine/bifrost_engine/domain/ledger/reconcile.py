@@ -21,6 +21,8 @@ from . import explain
 
 #: Two comparisons that agree must lie this far apart, and no comparison counts sooner after an execution (wall s).
 AGREE_S = 5.0
+#: New hedges wait for the comparison when there was none for so many times `reconcile_interval_s`.
+LATE_INTERVALS = 3.0
 #: An order of ours is under way: positions are moving and say nothing.
 _BUSY = LIVE | {HedgeState.SEND, HedgeState.RECOVER}
 
@@ -33,7 +35,7 @@ def due(turn: Turn) -> None:
     now = turn.at.wall_s
     if recon.read_s is None:
         turn.ask_truth(recon.trigger)
-    elif state.hedge in _BUSY or (state.hedge is HedgeState.FILLED and now - state.hedge_since_s < AGREE_S):
+    elif state.hedge in _BUSY or (state.executed_s is not None and now - state.executed_s < AGREE_S):
         return
     elif recon.compared_s is None:
         turn.ask_truth(recon.trigger)
@@ -42,6 +44,15 @@ def due(turn: Turn) -> None:
             turn.ask_truth(Trigger.PERIODIC)
     elif now - recon.compared_s >= turn.rules.config.daemon.reconcile_interval_s:
         turn.ask_truth(Trigger.PERIODIC)
+
+
+def late_s(turn: Turn) -> float | None:
+    """Wall seconds since the comparison was due at the latest; None while it is not."""
+    compared_s = turn.state.recon.compared_s
+    if compared_s is None:
+        return None
+    late = turn.at.wall_s - compared_s - LATE_INTERVALS * turn.rules.config.daemon.reconcile_interval_s
+    return late if late >= 0.0 else None
 
 
 def broker_truth(turn: Turn, truth: BrokerTruth) -> None:

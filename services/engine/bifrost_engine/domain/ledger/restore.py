@@ -72,6 +72,8 @@ def initial_state(restored: Restored, rules: Rules, at: Times) -> tuple[State, t
     legs = {leg.key: leg for leg in map(Leg.from_row, restored.legs)}
     in_flight = tuple(_in_flight(entry, ledger) for entry in restored.open_intents)
     day, notes = _day(restored, ledger, legs, rules, now)
+    last_fill_s, note = trading_day.without_future_fill(_newest_fill_s(ledger), now)
+    notes += (note,) if note and not notes else ()
     day = _counted(day, restored.hedges_ended_s, in_flight, rules)
     notes += _reach(legs, rules)
     baseline = restored.baseline
@@ -89,6 +91,7 @@ def initial_state(restored: Restored, rules: Rules, at: Times) -> tuple[State, t
             external_confirmed=baseline is not None and baseline.get("origin") == "confirmed",
             external_seen=restored.external_exec_ids,
             restored=in_flight,
+            last_fill_s=last_fill_s,
             sequence_next=restored.sequence.start,
             sequence_stop=restored.sequence.stop,
             started_s=at.wall_s,
@@ -120,11 +123,16 @@ def _day(
     own = [e for e in ledger.counted() if e.key.is_stock and e.order_ref]
     newest = max(own, key=lambda e: e.time_s, default=None)
     if newest is not None and (day.last_hedge is None or day.last_hedge.market_s < newest.time_s):
-        # Killed between the fill and its reference: the cooldown counts from the fill all the same.
+        # Killed between the fill and its reference: what is known of it stands in.
         clock_ok = at.market_s is None or newest.time_s <= at.market_s
         if clock_ok:
             day = replace(day, last_hedge=LastHedge(newest.time_s, newest.price, 0.0, 0.0, residue=False))
     return day, notes
+
+
+def _newest_fill_s(ledger: Ledger) -> float | None:
+    """Market time of the last fill of an order of ours, whatever became of the order."""
+    return max((e.time_s for e in ledger.counted() if e.key.is_stock and e.order_ref), default=None)
 
 
 def _counted(

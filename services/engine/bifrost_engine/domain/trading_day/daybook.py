@@ -20,6 +20,11 @@ def begin(turn: Turn) -> None:
     if notes:
         turn.change(day=known)
         turn.alert(Severity.WARNING, "clock_regression", notes[0])
+    filled_s, note = days.without_future_fill(turn.state.last_fill_s, turn.at)
+    if filled_s != turn.state.last_fill_s:
+        turn.change(last_fill_s=filled_s)
+    if note:
+        turn.alert(Severity.WARNING, "clock_regression", note)
     if _roll(turn):
         return
     if attributions.is_due(turn.state.day.attribution, market_s):

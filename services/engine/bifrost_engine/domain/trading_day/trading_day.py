@@ -25,6 +25,8 @@ from .day_position import DayPosition
 
 #: A database keeps microseconds: a time that comes back from it may be earlier by less than this than it was.
 ROUNDING_S = 1e-3
+#: The broker's clock and ours, both kept by NTP, may differ by this much.
+BROKER_AHEAD_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -193,6 +195,18 @@ def without_future_hedge(day: TradingDay, at: Times) -> tuple[TradingDay, tuple[
         return day, ()
     note = f"clock_regression: last hedge {moment_of(last.market_s)} is later than now, {moment_of(at.market_s)}"
     return evolve(day, last_hedge=None), (note,)
+
+
+def without_future_fill(filled_s: float | None, at: Times) -> tuple[float | None, str]:
+    """The same of the last own fill, market seconds, from which the cooldown counts. The note is empty when it stands.
+
+    The broker's clock dates it: where that runs a little ahead of ours the fill happened now, not never.
+    """
+    if filled_s is None or at.market_s is None:
+        return filled_s, ""
+    if filled_s <= at.market_s + BROKER_AHEAD_S:
+        return min(filled_s, at.market_s), ""
+    return None, f"clock_regression: last fill {moment_of(filled_s)} is later than now, {moment_of(at.market_s)}"
 
 
 def replay_own(
