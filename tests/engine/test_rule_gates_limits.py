@@ -13,7 +13,7 @@ from bifrost_engine.domain import gates
 from bifrost_engine.domain.machines.hedge import HedgeState
 from bifrost_engine.domain.machines.trading import TradingState
 from bifrost_engine.domain.view import SessionView
-from bifrost_engine.domain.words import DeltaState, ExecutionState, HealthState, LiquidityState, MarketState
+from bifrost_engine.domain.words import DeltaState, ExecutionState, HealthState, LiquidityState, MarketState, Purpose
 
 from tests.engine.gate_cases import RISK, Case, at, check, dims, names, pacing, working
 from tests.engine.rule_builders import CLOSE, NOON, OPEN, READY, config_with, new_york, view
@@ -27,6 +27,7 @@ EARNINGS_FORCED = config_with(
 )
 ALLOW_LIVE = config_with({RISK + "allow_live": True})
 SESSION = "open + 5 s to close - 30 s"
+DUE = "comparison due"
 SHUT = SessionView(False, None, None, False)
 WINDOWS = "23:45-00:45, Fri 23:00-Sat 03:00"
 
@@ -92,7 +93,6 @@ OUTSIDE = (
         "reconciled",
         "a leg differs",
     ),
-    Case("circuit_breaker", view(), True, "open", "open"),
     pacing("not_reconciled", view(comparison_late_s=0.0), False, DUE, "reconciled", "not_reconciled:comparison_due: "),
     pacing("not_reconciled", view(comparison_late_s=14.9), False, DUE, "reconciled", "compared 15 s ago"),
     Case("not_reconciled", view(comparison_late_s=15.0), False, DUE, "reconciled", "compared 15 s ago"),
@@ -100,6 +100,7 @@ OUTSIDE = (
     Case("not_reconciled", view(comparison_late_s=9.0, purpose=Purpose.FLATTEN), True, "reconciled", "reconciled"),
     pacing("not_reconciled", view(comparison_late_s=9.0, purpose=Purpose.UNWIND), False, DUE, "reconciled", "9 s ago"),
     pacing("not_reconciled", view(comparison_late_s=9.0, forced=True), False, DUE, "reconciled", "9 s ago"),
+    Case("circuit_breaker", view(), True, "open", "open"),
     Case("circuit_breaker", view(breaker_reason="loss"), False, "latched", "halt", "loss; reset_breaker"),
     Case("circuit_breaker", view(breaker_reason="loss", **OVER), False, "latched", "halt", "loss; reset_breaker"),
     Case("circuit_breaker", view(FORCED_ONLY, breaker_reason="loss"), False, "latched", "forced_only", "loss;"),
@@ -338,3 +339,11 @@ def test_flatten_asks_these_gates_and_no_others_and_force_takes_one_away() -> No
              "order_rate", "price_collar"]  # fmt: skip
     assert [gate.__name__ for gate in gates.flatten_gates(force=False)] == asked
     assert [gate.__name__ for gate in gates.flatten_gates(force=True)] == [n for n in asked if n != "not_reconciled"]
+
+
+def test_a_new_price_of_an_order_asks_what_a_price_can_fail() -> None:
+    for purpose in (Purpose.HEDGE, Purpose.UNWIND):
+        assert [gate.__name__ for gate in gates.reprice_gates(purpose)] == [
+            "halted", "safe_mode", "spread_too_wide", "price_collar",
+        ]  # fmt: skip
+    assert [gate.__name__ for gate in gates.reprice_gates(Purpose.FLATTEN)] == ["no_quote", "halted", "price_collar"]

@@ -10,7 +10,7 @@ from bifrost_engine.domain import events as ev
 from bifrost_engine.domain.machines.hedge import IDLE
 from bifrost_engine.domain.machines.trading import TradingState
 from bifrost_engine.domain.state import Rules, State
-from bifrost_engine.domain.words import OrderIntent, Purpose
+from bifrost_engine.domain.words import OrderIntent, OrderType, Purpose
 
 from .broker import OUR_PREFIX, Broker, Order
 from .database import UNRESOLVED, Database, Row
@@ -72,6 +72,8 @@ class Referee:
             raise Violation(f"{ref} is placed {self.placed[ref]} times")
         if not self._database.durable_intent(ref):
             raise Violation(f"{ref} leaves without a durable intent")
+        if (intent.order_type is OrderType.LIMIT) is (intent.limit_price is None):
+            raise Violation(f"{ref} leaves as a {intent.order_type} order at {intent.limit_price}")
         others = [order.order_ref for order in self._broker.open_orders()]
         if others:
             raise Violation(f"{ref} leaves while {others} work at the broker")

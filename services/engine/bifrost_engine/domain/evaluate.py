@@ -13,7 +13,7 @@ from . import gates, look
 from .dimensions import classify
 from .effects import RecordCounts, RecordDecision, RecordHistory, RecordTradingDay, Severity
 from .evolve import evolve
-from .execution import flatten, orders
+from .execution import flatten, orders, repricing
 from .execution.limits import at_least
 from .ledger import reconcile
 from .machines.hedge import IDLE, HedgeEvent
@@ -275,6 +275,7 @@ def _watching_event(view: View, results: tuple[GateResult, ...]) -> TradingEvent
 
 def _act(turn: Turn, view: View, results: tuple[GateResult, ...], dimensions: Dimensions) -> tuple[str, str]:
     """Hedge when everything says so. Returns the outcome and, when it is not a hedge, the reason."""
+    repricing.follow(turn, view)
     flatten.advance(turn, view)
     if dimensions.delta not in _HEDGE_WANTED:
         return "none", {"D0": "in_band", "D1": "minor"}.get(dimensions.delta, "greeks_invalid")

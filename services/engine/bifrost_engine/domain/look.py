@@ -17,7 +17,7 @@ def view_of(turn: Turn, exposure: Exposure, dimensions: Dimensions, session: Ses
     state, config, book = turn.state, turn.rules.config, turn.state.book
     need = sizing.need(exposure.net_delta_shares) if exposure.net_delta_shares is not None else 0
     order_type = OrderType(config.order.order_type)
-    limit = orders.limit_price(turn, Side.of(need)) if need and order_type is OrderType.LIMIT else None
+    limit = repricing.limit_price(turn, Side.of(need)) if need and order_type is OrderType.LIMIT else None
     simulated = state.account.startswith("DU")
     allowed = state.link.trusted and (state.mode is Mode.PAPER or simulated or config.gates.guard.risk.allow_live)
     return View(

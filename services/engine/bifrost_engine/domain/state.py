@@ -160,12 +160,12 @@ class Minute:
 
     start_s: float = 0.0
     counts: Mapping[str, int] = field(default_factory=dict)
+    recorded_s: float = 0.0
+    """Wall time of their last record."""
 
 
 @dataclass(frozen=True)
 class State:
-    recorded_s: float = 0.0
-    """Wall time of their last record."""
     """Everything `decide` carries from one event to the next."""
 
     account: str

@@ -16,8 +16,8 @@ from ..state import FlattenTask
 from ..trading_day import trading_day
 from ..turn import Turn
 from ..view import View
-from ..words import OrderType, Purpose
-from . import orders, sizing
+from ..words import OrderType, Purpose, Side
+from . import orders, repricing, sizing
 
 #: The order before the next slice has no known end: it is being found out.
 _NOT_KNOWN = frozenset({HedgeState.UNKNOWN, HedgeState.RECOVER, HedgeState.FAIL})
@@ -118,7 +118,11 @@ def advance(turn: Turn, view: View) -> None:
         _done(turn, task)
         return
     shares = sizing.order_size(left, turn.rules.config)
-    results = gates.evaluate(replace(view, purpose=task.purpose, need_shares=left, order_shares=shares), _gates(task))
+    order_type = OrderType(turn.rules.config.order.order_type)
+    # The view's limit is that of the hedge wanted, which may be on the other side.
+    limit = repricing.limit_price(turn, Side.of(shares)) if order_type is OrderType.LIMIT else None
+    asked = replace(view, purpose=task.purpose, need_shares=left, order_shares=shares, limit_price=limit)
+    results = gates.evaluate(asked, _gates(task))
     failing = gates.first_failing(results)
     if failing is not None or turn.at.wall_s < turn.state.retry_after_s:
         _wait(turn, task, failing.reason if failing is not None else "back-off after a failed order")
@@ -127,8 +131,8 @@ def advance(turn: Turn, view: View) -> None:
         turn,
         shares=shares,
         purpose=task.purpose,
-        order_type=OrderType(turn.rules.config.order.order_type),
-        limit_price=view.limit_price,
+        order_type=order_type,
+        limit_price=limit,
         reason=f"{task.purpose}:{task.target}",
         forced=True,
         gates=results,

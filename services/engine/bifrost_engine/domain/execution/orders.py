@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from ..effects import (
     CancelOrder,
-    ModifyOrder,
     OperationType,
     PersistIntent,
     PlaceOrder,
@@ -258,52 +257,6 @@ def give_up(turn: Turn, reason: str) -> None:
     turn.emit(CancelOrder(order.order_ref, order.order_id, reason))
 
 
-def reprice(turn: Turn) -> None:
-    """Move a limit order to the present touch, the last time to market: a modify of the same order."""
-    order, config = turn.state.order, turn.rules.config
-    if order is None:
-        return
-    last = order.reprices >= config.order.max_reprices
-    order_type = OrderType.MARKET if last else OrderType.LIMIT
-    limit = None if last else limit_price(turn, order.intent.side)
-    if not last and limit is None:
-        return
-    step(turn, HedgeEvent.TIMEOUT_WORKING_REPRICE)
-    order = turn.change_order(reprices=order.reprices + 1, order_type=order_type, limit_price=limit)
-    turn.emit(ModifyOrder(order.intent, order.order_id, order_type, limit))
-    step(turn, HedgeEvent.PLACE_ORDER)
-
-
-def limit_price(turn: Turn, side: Side) -> float | None:
-    """The touch plus `pay_up_ticks`, in dollars; None without a touch. The adapter knows the contract's tick rules."""
-    book, ticks = turn.state.book, turn.rules.config.order.pay_up_ticks
-    touch = book.ask if side is Side.BUY else book.bid
-    if touch is None:
-        return None
-def held(turn: Turn, reason: str) -> None:
-    """404: the broker keeps the order back while it looks for shares to borrow. It may fill any time.
-
-    Of an order that works that is news; of one that nobody acknowledged it tells no end: a probe looks, and what then
-    works nowhere was rejected.
-    """
-    order = turn.state.order
-    if order is None:
-        return
-    if order.acknowledged:
-        turn.change_order(why_held="locate")
-        turn.emit(RecordIntentState(turn.at, order.order_ref, IntentState.WORKING, "locating"))
-        return
-    turn.change_order(refusal=reason)
-    uncertain(turn, reason)
-
-
-    return round(touch + side.sign * ticks * STOCK_TICK, 2)
-
-
-#: US stocks at or above one dollar are quoted in cents (SEC Rule 612).
-STOCK_TICK = 0.01
-
-
 def count_once(turn: Turn) -> None:
     """The broker has taken the order: it counts against the day, once; rejects never do."""
     order = turn.state.order
@@ -325,6 +278,23 @@ def acknowledged(turn: Turn) -> None:
         turn.emit(RecordIntentState(turn.at, order.order_ref, IntentState.WORKING, reason))
     count_once(turn)
     step(turn, HedgeEvent.ACK_OK)
+
+
+def held(turn: Turn, reason: str) -> None:
+    """404: the broker keeps the order back while it looks for shares to borrow. It may fill any time.
+
+    Of an order that works that is news; of one that nobody acknowledged it tells no end: a probe looks, and what then
+    works nowhere was rejected.
+    """
+    order = turn.state.order
+    if order is None:
+        return
+    if order.acknowledged:
+        turn.change_order(why_held="locate")
+        turn.emit(RecordIntentState(turn.at, order.order_ref, IntentState.WORKING, "locating"))
+        return
+    turn.change_order(refusal=reason)
+    uncertain(turn, reason)
 
 
 def rejected(turn: Turn, reason: str) -> None:
@@ -394,13 +364,6 @@ def record_view(turn: Turn, status: str, remaining: float, avg_fill_price: float
             key=order.intent.key,
             side=order.intent.side,
             quantity=order.intent.quantity,
-def record_reject(turn: Turn, reason: str) -> None:
-    """Write that the broker refused the order in flight."""
-    order = turn.state.order
-    if order is not None:
-        _operation(turn, order.intent, OperationType.REJECT, order.remaining, reason)
-
-
             order_type=str(order.order_type),
             limit_price=order.limit_price,
             status=status,
@@ -429,6 +392,13 @@ def record_cancel(turn: Turn, reason: str) -> None:
     order = turn.state.order
     if order is not None and order.remaining > 0:
         _operation(turn, order.intent, OperationType.CANCEL, order.remaining, reason)
+
+
+def record_reject(turn: Turn, reason: str) -> None:
+    """Write that the broker refused the order in flight."""
+    order = turn.state.order
+    if order is not None:
+        _operation(turn, order.intent, OperationType.REJECT, order.remaining, reason)
 
 
 def record_intent_again(turn: Turn, order: OrderInFlight) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ..machines.hedge import HedgeEvent, HedgeState
 from ..turn import Turn
 from ..words import OrderType, Trigger
-from . import orders, probes
+from . import orders, probes, repricing
 
 
 def check(turn: Turn) -> None:
@@ -39,15 +39,15 @@ def _wait_ack(turn: Turn, age_s: float) -> None:
 
 
 def _working(turn: Turn, age_s: float) -> None:
-    order, config = turn.state.order, turn.rules.config.order
-    limit = limit_s(turn)
+    order, limit = turn.state.order, limit_s(turn)
     if order is None or limit is None or age_s < limit:
         return
-    attempts = config.max_reprices + (1 if config.after_reprices == "market" else 0)
-    if order.order_type is OrderType.LIMIT and order.reprices < attempts:
-        orders.reprice(turn)
-    else:
-        orders.give_up(turn, f"not filled within {limit:g} s")
+    why = f"not filled within {limit:g} s"
+    if repricing.attempts_left(order, turn.rules.config):
+        # The evaluation of this turn gives it the next price, where one may be given.
+        why = repricing.refused_for_too_long(turn, order, age_s)
+    if why:
+        orders.give_up(turn, why)
 
 
 def _cancel(turn: Turn, age_s: float) -> None:

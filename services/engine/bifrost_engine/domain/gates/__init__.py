@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from ..view import GateResult, View
+from ..words import Purpose
 from .below_min_size import below_min_size
 from .buying_power import buying_power
 from .circuit_breaker import circuit_breaker
@@ -84,6 +85,12 @@ FLATTEN_GATES: tuple[Gate, ...] = (
 #: An orphan hedge unwound by the engine itself: flatten's gates, and everything that forbids an order nobody asked for.
 UNWIND_GATES: tuple[Gate, ...] = (suspended, hold, db_unavailable, circuit_breaker, safe_mode, *FLATTEN_GATES)
 
+#: A new price of a working order asks what the first one was asked that a price can fail (section 4.4). Its size and
+#: what it may do to the position were decided with the order.
+REPRICE_GATES: tuple[Gate, ...] = (halted, safe_mode, spread_too_wide, price_collar)
+#: The same for the operator's flatten, which goes on in safe mode.
+FLATTEN_REPRICE_GATES: tuple[Gate, ...] = (no_quote, halted, price_collar)
+
 
 def evaluate(view: View, gates: tuple[Gate, ...] = GATES) -> tuple[GateResult, ...]:
     """Every gate's answer, in order: none is skipped because an earlier one failed."""
@@ -98,3 +105,8 @@ def first_failing(results: Iterable[GateResult]) -> GateResult | None:
 def flatten_gates(force: bool) -> tuple[Gate, ...]:
     """The gates of the operator's flatten; ``force`` overrides not_reconciled and nothing else."""
     return tuple(gate for gate in FLATTEN_GATES if not (force and gate is not_reconciled))
+
+
+def reprice_gates(purpose: Purpose) -> tuple[Gate, ...]:
+    """What a new price of an order must pass."""
+    return FLATTEN_REPRICE_GATES if purpose is Purpose.FLATTEN else REPRICE_GATES
