@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 from bifrost.config import ConfigError, RestartRequired, config_from, diff, load_config, reload, restart_required
 
 
@@ -47,6 +48,32 @@ def test_some_keys_need_a_restart(tmp_path: Path, text: str, key: str) -> None:
     with pytest.raises(RestartRequired, match="needs a restart") as caught:
         reload(running, env={})
     assert [problem.key for problem in caught.value.problems] == [key]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("{paper_trade: true}", "{paper_trade: false}"),
+        ("{paper_trade: true}", "{paper_trade: false, allow_live: true}"),
+        ("{paper_trade: false}", "{paper_trade: true}"),
+        ("{paper_trade: false, allow_live: false}", "{paper_trade: false, allow_live: true}"),
+        ("{paper_trade: true}", "{allow_live: true}"),
+        ("{paper_trade: true}", "{max_position_shares: 100, paper_trade: false}"),
+    ],
+)
+@pytest.mark.parametrize("by", ["file", "environment"])
+def test_no_reload_turns_paper_into_live_or_back(tmp_path: Path, before: str, after: str, by: str) -> None:
+    """Not by the file, not by a variable that another shell has set meanwhile, not beside other keys. INV-K6."""
+    file = tmp_path / "c.yaml"
+    file.write_text(f"gates: {{guard: {{risk: {before}}}}}\n")
+    running = load_config(file, env={})
+    changed = yaml.safe_load(after)
+    env = {f"BIFROST_GATES__GUARD__RISK__{key.upper()}": str(value).lower() for key, value in changed.items()}
+    if by == "file":
+        file.write_text(f"gates: {{guard: {{risk: {after}}}}}\n")
+        env = {}
+    with pytest.raises(RestartRequired):
+        reload(running, env=env)
 
 
 def test_diff_never_shows_a_password() -> None:

@@ -67,6 +67,9 @@ INV-O13 [engine.md 3] An order whose rest would enlarge the delta is taken back.
 ! a hedge that is wanted no more works on
 INV-O14 [architecture.md] Orders are placed in the engine's IB adapter and nowhere else.
 ! orders are placed elsewhere too
+INV-O15 [engine.md 4.4, 4.1] A new price of a working order passes the gates that the first one passed, else the order
+    keeps its price, and is taken back when none passes for long.
+! a new price goes out whatever it is
 == What forbids an order
 INV-G1 [quality.md, ladder 2] No hedge leaves while suspended.
 ! hedges leave while suspended
@@ -101,6 +104,8 @@ INV-G15 [contracts.md] A gateway whose accounts are not the simulator's gets no 
 ! orders go to whatever gateway answers
 INV-G16 [engine.md 4.1] Every hedge shrinks |net delta|, what is working counted.
 ! a hedge may enlarge the delta
+INV-G17 [engine.md 4.1] The cooldown counts from the last own fill, late ones and those of an earlier life included.
+! a fill after the cancel starts no cooldown
 == Machines
 INV-M1 [engine.md 3] Each pair of state and event is a row of its table, is listed as ignored, or raises.
 ! a machine that has no row stays where it is
@@ -147,6 +152,8 @@ INV-R7 [engine.md 7] accept_positions is refused when the broker no longer shows
 ! positions are accepted unseen
 INV-R8 [engine.md 1] Own shares without legs are unwound when explained; an unexplained disappearance never trades.
 ! an unexplained disappearance is unwound
+INV-R9 [engine.md 4.6] No hedge leaves when the last comparison with the broker is more than three intervals old.
+! a comparison is put off for ever
 == Risk memory
 INV-D1 [quality.md, ladder 2] Counters never decrease within a trading day, restarts included.
 ! the day's count is forgotten by a restart
@@ -187,6 +194,22 @@ INV-C4 [database.md] Retention deletes old history and decisions only.
 ! retention deletes what is young
 INV-C5 [engine.md 4.3] Decision numbers never repeat.
 ! decision numbers come round again
+INV-C6 [contracts.md] What waited in the spool is written once and in its order, whoever replays it and however often.
+! a replayed record is written again
+== Who decides
+INV-K1 [contracts.md] A command is carried out once: the same idempotency key and body is the first command, another
+    body is refused.
+! an idempotency key is forgotten
+INV-K2 [engine.md 7] Every command ends, in every state of the engine; a refused one with its reason.
+! a refusal gives no reason
+INV-K3 [contracts.md] Nothing is changed and no log is read without the token.
+! any token is the right one
+INV-K4 [contracts.md] Beyond loopback nothing is answered without the token, and nothing starts without one.
+! a monitor that the network reaches starts without a token
+INV-K5 [contracts.md] The token stands in no log and in no cookie.
+! the cookie is the token
+INV-K6 [engine.md 4.7] No reload turns paper into live or live into paper, nor allows live orders.
+! a reload turns paper into live
 """
 _ENTRY = re.compile(r"(INV-[A-Z]\d+) \[([^]]+)\] ([^!]+)! ([^!]+)$")
 

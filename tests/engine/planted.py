@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
+from bifrost.config import changes
 from bifrost_engine.adapters.ib import broker as ib_broker
-from bifrost_engine.domain import evaluate, gates
+from bifrost_engine.domain import commands, evaluate, gates
 from bifrost_engine.domain.effects import PlaceOrder
 from bifrost_engine.domain.events import BrokerTruth, OrderStatusReported
-from bifrost_engine.domain.execution import facts, flatten, orders
+from bifrost_engine.domain.execution import facts, flatten, orders, repricing
 from bifrost_engine.domain.ledger import explain, ledger, reconcile
 from bifrost_engine.domain.ledger.ledger import Holding
 from bifrost_engine.domain.machines import diagrams
@@ -23,8 +26,13 @@ from bifrost_engine.domain.portfolio import exposure, legs, portfolio
 from bifrost_engine.domain.portfolio.figures import LegExposure
 from bifrost_engine.domain.selfcheck import selfcheck
 from bifrost_engine.domain.trading_day import trading_day
+from bifrost_monitor import security, settings
 
+from tests.common import test_config_reload as reload_tests
 from tests.contract import test_house_rules as house
+from tests.engine import (
+    test_decide_commands as command_tests,
+)
 from tests.engine import (
     test_decide_ends as ends,
 )  # isort: skip
@@ -35,7 +43,13 @@ from tests.engine import (
     test_decide_orders as order_tests,
 )
 from tests.engine import (
+    test_decide_pacing as pacing,
+)
+from tests.engine import (
     test_decide_recovery as recovery,
+)
+from tests.engine import (
+    test_decide_reprices as reprices,
 )
 from tests.engine import (
     test_decide_rules as core,
@@ -74,6 +88,7 @@ from tests.engine.planted_ways import (
     Planted,
     accept_anything,
     all_pacing_blocks,
+    answered_without_words,
     any_sum,
     as_it_comes,
     both,
@@ -95,6 +110,7 @@ from tests.engine.planted_ways import (
     zero,
 )
 from tests.integration import test_engine_broker as wire
+from tests.monitor import test_security, test_token_rules
 
 
 def _green(what: str) -> Callable[[], object]:
@@ -109,6 +125,14 @@ def _red() -> None:
 
 def _rows_of_the_hedge_machine() -> None:
     rows.test_each_pair_of_state_and_event_leads_where_it_is_written_is_ignored_or_raises(*rows.WRITTEN[0])
+
+
+def _in_a_folder(check: Callable[[Path], object]) -> Callable[[], None]:
+    def checked() -> None:
+        with TemporaryDirectory() as folder:
+            check(Path(folder))
+
+    return checked
 
 
 PLANTED: dict[str, Planted] = {
@@ -145,7 +169,7 @@ PLANTED: dict[str, Planted] = {
         recovery.test_killed_between_intent_and_order_nothing_is_sent_twice,
     ),
     "a reprice is a second order": Planted(
-        instead(orders, "ModifyOrder", lambda intent, *rest: PlaceOrder(intent)),
+        instead(repricing, "ModifyOrder", lambda intent, *rest: PlaceOrder(intent)),
         order_tests.test_a_limit_order_is_repriced_by_modify_and_ends_as_market,
     ),
     "a refused cancel is taken for a reject": Planted(
@@ -350,7 +374,6 @@ PLANTED: dict[str, Planted] = {
         instead(selfcheck, "LAMPS", {**selfcheck.LAMPS, selfcheck.Verdict.BLOCKED: selfcheck.Lamp.YELLOW}),
         _red,
     ),
-}
     "a new price goes out whatever it is": Planted(
         instead(repricing, "_refusal", lambda *asked: ""),
         reprices.test_a_new_price_beyond_the_collar_leaves_the_order_at_its_old_one_and_says_why,
@@ -387,3 +410,4 @@ PLANTED: dict[str, Planted] = {
             )
         ),
     ),
+}

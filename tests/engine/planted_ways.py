@@ -12,7 +12,7 @@ from unittest.mock import patch
 from bifrost_engine.adapters.ib import broker as ib_broker
 from bifrost_engine.domain import decide, evaluate, gates
 from bifrost_engine.domain.effects import PlaceOrder
-from bifrost_engine.domain.execution import orders
+from bifrost_engine.domain.execution import flatten, orders
 from bifrost_engine.domain.ledger import reconcile
 from bifrost_engine.domain.machines.table import Machine
 from bifrost_engine.domain.machines.trading import TradingState

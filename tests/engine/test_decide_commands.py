@@ -138,6 +138,7 @@ STATES = ["fresh", "running", "suspended", "no link", "no database", "lost", "st
 
 @pytest.mark.parametrize("state", STATES)
 def test_every_command_ends_or_is_refused_with_a_reason_in_every_state(state: str) -> None:
+    """INV-K2."""
     for number, command in enumerate(sorted(set(ARGUMENTS) - OF_THE_PROCESS), 1):
         rig = life(state)
         args = ARGS.get(command, {})

@@ -74,6 +74,7 @@ def test_a_new_leader_fails_what_an_older_epoch_left(database: Database) -> None
 
 
 def test_the_same_key_and_body_is_the_first_command_another_body_conflicts(database: Database) -> None:
+    """INV-K1."""
     monitor = database.connect("monitor")
     first, made = control_rows.enqueue(monitor, "flatten", {"target": "zero", "force": False}, "web", "k1")
     assert made
@@ -113,6 +114,7 @@ def test_a_failing_run_status_leaves_no_command(database: Database) -> None:
 
 
 def test_of_many_engines_one_accepts(database: Database) -> None:
+    """INV-K1."""
     command, _ = control_rows.enqueue(database.connect("monitor"), "flatten")
     gate, answers = threading.Barrier(4), list[bool]()
 

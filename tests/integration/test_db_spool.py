@@ -62,6 +62,7 @@ def _signed(body: dict[str, object]) -> bytes:
 
 
 def test_files_are_replayed_in_order_and_renamed(tmp_path: Path) -> None:
+    """INV-C6."""
     later, earlier = _fill(tmp_path, 7, ["c", "d"]), _fill(tmp_path, 2, ["a", "b"])
     for spool in (later, earlier):
         spool.close()
@@ -174,6 +175,7 @@ def test_a_full_disk_is_an_error_and_leaves_no_half_line(tmp_path: Path, monkeyp
 
 
 def test_a_replay_writes_each_record_once_under_the_new_epoch(database: Database, tmp_path: Path) -> None:
+    """INV-C6."""
     spool, counter = Spool(tmp_path, uuid4()), SeqCounter(4)
     fill = {"exec_id": "0001.01", "account": "DU1", "mode": "live", "contract_key": "NVDA|STK|||", "side": "BUY"}
     spool.append(_operation(counter, "flatten"))

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import pytest
 
+from tests.integration import test_db_control as control
 from tests.integration import test_db_records as records
 from tests.integration import test_db_rules as rules
+from tests.integration import test_db_spool as spool
 from tests.support.postgres import Database
 
 
@@ -21,6 +25,11 @@ class Planted(NamedTuple):
 
 def _function(head: str, body: str) -> str:
     return f"CREATE OR REPLACE FUNCTION {head} LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN {body} END $$"
+
+
+def _replayed(database: Database) -> None:
+    with TemporaryDirectory() as folder:
+        spool.test_a_replay_writes_each_record_once_under_the_new_epoch(database, Path(folder))
 
 
 PLANTED: dict[str, Planted] = {
@@ -44,6 +53,14 @@ PLANTED: dict[str, Planted] = {
     "decision numbers come round again": Planted(
         "ALTER SEQUENCE decision_seq MAXVALUE 6 CYCLE",
         lambda database: records.test_decision_numbers_never_repeat(database, database.connect("engine", epoch=1)),
+    ),
+    "a replayed record is written again": Planted(
+        "ALTER TABLE operations DROP CONSTRAINT operations_record_id_key", _replayed
+    ),
+    "an idempotency key is forgotten": Planted(
+        _function("bifrost_forget() RETURNS trigger", "NEW.idempotency_key := NULL; RETURN NEW;")
+        + "; CREATE TRIGGER forget BEFORE INSERT ON daemon_control FOR EACH ROW EXECUTE FUNCTION bifrost_forget()",
+        control.test_the_same_key_and_body_is_the_first_command_another_body_conflicts,
     ),
 }
 

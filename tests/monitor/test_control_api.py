@@ -82,6 +82,7 @@ def test_heartbeat_interval_changes_the_liveness_limit(monitor: Monitor, databas
 
 
 def test_the_same_key_and_body_is_the_same_command(monitor: Monitor, database: Database) -> None:
+    """INV-K1."""
     first = monitor.post("/control/flatten", {"target": "zero"}, **{"Idempotency-Key": "k1"})
     again = monitor.post("/control/flatten", {}, **{"Idempotency-Key": "k1"})
     assert (first.status_code, again.status_code) == (202, 200)

@@ -24,7 +24,7 @@ def signed_in(monitor: Monitor) -> Monitor:
 
 
 def test_changes_and_logs_need_the_token(monitor: Monitor, database: Database) -> None:
-    """RE-4: 401 without it, with a wrong one and with the token in the wrong place."""
+    """RE-4: 401 without it, with a wrong one and with the token in the wrong place. INV-K3."""
     for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": TOKEN}, {"Cookie": f"bifrost={TOKEN}"}):
         for method, path in (("POST", "/control/stop"), ("POST", "/config/ib"), ("GET", "/logs/engine")):
             answer = monitor.client.request(method, path, headers=headers)
@@ -36,7 +36,7 @@ def test_changes_and_logs_need_the_token(monitor: Monitor, database: Database) -
 
 
 def test_the_link_sets_a_strict_cookie_and_redirects(monitor: Monitor) -> None:
-    """HttpOnly, SameSite=Strict, and the cookie is not the token itself."""
+    """HttpOnly, SameSite=Strict, and the cookie is not the token itself. INV-K5."""
     answer = monitor.get(f"/?token={TOKEN}")
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
     cookie = answer.headers["set-cookie"]
@@ -104,7 +104,7 @@ def test_only_known_hosts_are_answered(make_monitor: MakeMonitor, host: str, sta
 
 
 def test_bound_beyond_loopback_gets_need_the_token_too(make_monitor: MakeMonitor) -> None:
-    """Health probes and signing in excepted; addresses are good Host headers then, foreign names are not."""
+    """Health probes and signing in excepted; addresses are good Host headers then, foreign names are not. INV-K4."""
     monitor = make_monitor(MONITOR_HOST="0.0.0.0")
     lan = {"Host": "192.168.1.5:8000"}
     for path in ("/", "/status", "/operations", "/metrics", "/docs", "/openapi.json", "/static/plain.js", "/session"):
@@ -119,6 +119,7 @@ def test_bound_beyond_loopback_gets_need_the_token_too(make_monitor: MakeMonitor
 
 
 def test_beyond_loopback_without_a_token_nothing_starts(tmp_path: Path) -> None:
+    """INV-K4."""
     env = {"MONITOR_HOST": "0.0.0.0", "BIFROST_HOME": str(tmp_path)}
     with pytest.raises(StartError, match=r"MONITOR_HOST=0\.0\.0\.0 .* BIFROST_TOKEN"):
         monitor_settings(load_config(env=env), env)
@@ -150,7 +151,7 @@ def test_a_missing_token_file_is_named(tmp_path: Path) -> None:
 
 
 def test_the_token_is_in_no_log(monitor: Monitor, caplog: pytest.LogCaptureFixture) -> None:
-    """The access log drops the query; nothing else writes it."""
+    """The access log drops the query; nothing else writes it. INV-K5."""
     caplog.set_level(logging.DEBUG)
     monitor.get(f"/?token={TOKEN}")
     monitor.get("/?token=a-wrong-one")
