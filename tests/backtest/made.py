@@ -15,8 +15,9 @@ from bifrost.tape import Publication
 from bifrost_engine.backtest.fills import FillModel
 from bifrost_engine.backtest.legs import Entry, Held
 from bifrost_engine.backtest.market import Burst, QuotesInMemory
-from bifrost_engine.backtest.outcome import Outcome, Tick
+from bifrost_engine.backtest.outcome import Outcome
 from bifrost_engine.backtest.run import BacktestRun
+from bifrost_engine.backtest.ticks import Tick
 from bifrost_engine.domain.state import Rules
 
 STOCK = contract_key("NVDA", "STK")

@@ -47,6 +47,9 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--out", type=Path, help="folder of the results (backtests/<run id>)")
     parser.add_argument("--database", action="store_true", help="also into backtest_runs and backtest_ticks")
     parser.add_argument("--tape", type=Path, help="write what the core consumed and decided to this tape")
+    parser.add_argument(
+        "--quick", action="store_true", help="spare the core the quotes on which it could not act; no policies, no tape"
+    )
     parser.add_argument("--json", action="store_true", help="print the whole summary as JSON")
     parser.add_argument("--grid", type=Path, help="YAML file key: [values]: every combination; goes on where it stood")
     parser.add_argument("--workers", type=int, default=0, help="processes of a grid (one for each core)")
@@ -127,6 +130,8 @@ def run_backtest(args: argparse.Namespace) -> int:
     rules = Rules(loaded.config, loaded.hash, TradingCalendar())
     if not args.latency_ms >= 0:
         return _failed("backtest", f"--latency-ms {args.latency_ms:g}: a latency is not below 0")
+    if args.quick and (args.tape is not None or args.grid is not None):
+        return _failed("backtest", "--quick goes with neither --tape nor --grid: both need every evaluation")
     try:
         if args.grid is not None:
             return _run_grid(args, rules)
@@ -145,6 +150,7 @@ def run_backtest(args: argparse.Namespace) -> int:
 def _run(args: argparse.Namespace, rules: Rules) -> tuple[dict[str, Any], Path]:
     from .market import market_of
     from .outputs import ParquetTicks, TickSink, write_json
+    from .quick import QuickRun
     from .report import html_report
     from .run import BacktestRun
     from .shadows import standard_policies
@@ -153,15 +159,18 @@ def _run(args: argparse.Namespace, rules: Rules) -> tuple[dict[str, Any], Path]:
     data, model = data_of(args, rules)
     market = market_of(data, rules.config.symbol, args.first, args.last)
     entry = entry_of(args, rules)
-    identity = run_id(rules, market.data_hash(), asked_for(entry, model))
+    identity = run_id(rules, market.data_hash(), asked_for(entry, model, quick=args.quick))
     folder: Path = args.out or Path("backtests") / str(identity)
     folder.mkdir(parents=True, exist_ok=True)
     with TickSink(ParquetTicks(folder / "ticks.parquet")) as sink:
-        make_tape = partial(TapeWriter, args.tape) if args.tape is not None else None
-        policies = standard_policies(rules.config)
-        run = BacktestRun(rules, market, entry, model, on_tick=sink.add, policies=policies, make_tape=make_tape)
-        outcome = run.run()
-    answer = summary(outcome, rules, market, entry, model)
+        if args.quick:
+            outcome = QuickRun(rules, market, entry, model, on_tick=sink.add, on_quiet=sink.add_quiet).run()
+        else:
+            make_tape = partial(TapeWriter, args.tape) if args.tape is not None else None
+            policies = standard_policies(rules.config)
+            run = BacktestRun(rules, market, entry, model, on_tick=sink.add, policies=policies, make_tape=make_tape)
+            outcome = run.run()
+    answer = summary(outcome, rules, market, entry, model, quick=args.quick)
     write_json(folder / "summary.json", answer)
     (folder / "report.html").write_text(html_report(answer, outcome.tally, rules.config), encoding="utf-8")
     if args.database:
@@ -255,11 +264,17 @@ def _text(summary: Mapping[str, Any]) -> str:
     ]
     lines += [f"  {name:<19} {value:>14,.2f} $" for name, value in summary["attribution"].items()]
     lines += [f"  blocked: {reason:<25} {count:>8,}" for reason, count in summary["blocked"].items()]
+    if "quick" in summary:
+        lines.append(_quick_text(summary["quick"], summary["ticks"]))
     if bad["count"]:
         lines.append(f"{bad['count']:,} bad rows left out:")
         lines += [f"  {count:,} {reason}" for reason, count in bad["by_reason"].items()]
         lines += [f"    {text}" for text in bad["shown"][:5]]
     return "\n".join(lines) + "\n"
+
+
+def _quick_text(quick: Mapping[str, Any], ticks: int) -> str:
+    return f"quick path: {quick['spared']:,} evaluations spared the core ({ticks:,} instants of quotes in all)"
 
 
 def _failed(command: str, text: str) -> int:

@@ -1,4 +1,4 @@
-"""What a run hears and what it comes to: ticks, the legs as they were bought, the outcome."""
+"""What a run comes to: the legs as they were bought, the outcome."""
 
 from __future__ import annotations
 
@@ -13,21 +13,6 @@ from bifrost_engine.domain.words import Quote
 
 from .legs import Held
 from .tally import Tally
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """What was decided on one burst of quotes."""
-
-    number: int
-    at_s: float
-    decision: str
-    """``hedge``, ``blocked`` or ``none``."""
-    side: str
-    quantity: int
-    block_reason: str
-    net_delta: float | None
-    spot: float | None
 
 
 @dataclass(slots=True)

@@ -8,10 +8,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .outcome import Tick
+from .ticks import QuietTicks, Tick
 
 #: Ticks are written in groups of so many: memory holds one group.
 GROUP = 20_000
@@ -35,25 +36,43 @@ class ParquetTicks:
     def __init__(self, file: Path) -> None:
         self._writer = pq.ParquetWriter(file, _SCHEMA, compression="zstd")
 
-    def write(self, ticks: Sequence[Tick]) -> None:
-        self._writer.write_table(
-            pa.table(
-                {
-                    "seq": [tick.number for tick in ticks],
-                    "ts": [round(tick.at_s * 1e6) for tick in ticks],
-                    "decision": [tick.decision for tick in ticks],
-                    "side": [tick.side or None for tick in ticks],
-                    "quantity": [tick.quantity or None for tick in ticks],
-                    "block_reason": [tick.block_reason or None for tick in ticks],
-                    "net_delta": [tick.net_delta for tick in ticks],
-                    "spot": [tick.spot for tick in ticks],
-                },
-                schema=_SCHEMA,
-            )
-        )
+    def write(self, tables: Sequence[pa.Table]) -> None:
+        """Tables of `table_of` and `quiet_table_of`, as one group of rows."""
+        self._writer.write_table(pa.concat_tables(tables).combine_chunks())
 
     def close(self) -> None:
         self._writer.close()
+
+
+def table_of(ticks: Sequence[Tick]) -> pa.Table:
+    return pa.table(
+        {
+            "seq": [tick.number for tick in ticks],
+            "ts": [round(tick.at_s * 1e6) for tick in ticks],
+            "decision": [tick.decision for tick in ticks],
+            "side": [tick.side or None for tick in ticks],
+            "quantity": [tick.quantity or None for tick in ticks],
+            "block_reason": [tick.block_reason or None for tick in ticks],
+            "net_delta": [tick.net_delta for tick in ticks],
+            "spot": [tick.spot for tick in ticks],
+        },
+        schema=_SCHEMA,
+    )
+
+
+def quiet_table_of(ticks: QuietTicks) -> pa.Table:
+    count = len(ticks)
+    columns = {
+        "seq": np.arange(ticks.first, ticks.first + count),
+        "ts": np.rint(ticks.at_s * 1e6).astype(np.int64),
+        "decision": pa.repeat("none", count),
+        "side": pa.nulls(count),
+        "quantity": pa.nulls(count),
+        "block_reason": pa.array(["in_band", "minor"]).take(pa.array(ticks.minor.astype(np.int8))),
+        "net_delta": ticks.net_delta,
+        "spot": ticks.spot,
+    }
+    return pa.table(columns).cast(_SCHEMA)
 
 
 def read_ticks(file: Path) -> Iterator[list[tuple[Any, ...]]]:
@@ -69,7 +88,9 @@ class TickSink:
 
     def __init__(self, ticks: ParquetTicks) -> None:
         self._ticks = ticks
+        self._tables: list[pa.Table] = []
         self._group: list[Tick] = []
+        self._rows = 0
 
     def __enter__(self) -> Self:
         return self
@@ -83,13 +104,29 @@ class TickSink:
 
     def add(self, tick: Tick) -> None:
         self._group.append(tick)
-        if len(self._group) >= GROUP:
+        self._more(1)
+
+    def add_quiet(self, ticks: QuietTicks) -> None:
+        """Many at once, in their place."""
+        self._close_group()
+        self._tables.append(quiet_table_of(ticks))
+        self._more(len(ticks))
+
+    def _more(self, rows: int) -> None:
+        self._rows += rows
+        if self._rows >= GROUP:
             self._flush()
 
-    def _flush(self) -> None:
+    def _close_group(self) -> None:
         if self._group:
-            self._ticks.write(self._group)
+            self._tables.append(table_of(self._group))
             self._group = []
+
+    def _flush(self) -> None:
+        self._close_group()
+        if self._tables:
+            self._ticks.write(self._tables)
+        self._tables, self._rows = [], 0
 
 
 def write_json(file: Path, value: Mapping[str, Any]) -> None:

@@ -155,6 +155,9 @@ def _identity(summary: Mapping[str, Any]) -> str:
     rows += [("legs asked for", asked["legs"]), ("entry, New York", asked["entry"])]
     rows += [(f"fill model: {name}", value) for name, value in asked["model"].items()]
     rows += [("events through the core", f"{summary['events']:,}"), ("evaluations on quotes", f"{summary['ticks']:,}")]
+    if "quick" in summary:
+        quick = summary["quick"]
+        rows.append(("quick path", f"{quick['spared']:,} of the events spared the core; {quick['differs']}"))
     return _table(("", ""), rows)
 
 

@@ -7,7 +7,7 @@ same `Hedger`, the same `decide`, every gate and machine. Wall time and market t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from bifrost.contract import ContractKey
 from bifrost.tape import Publication
@@ -39,9 +39,10 @@ from bifrost_engine.domain.words import Mode, Times
 from .fills import CLIENT_ID, Agenda, BacktestBroker, FillModel
 from .legs import Entry, LegsError, Straddle, choose, entry_s
 from .market import Burst, Market
-from .outcome import Bought, Outcome, Tick, bought_at, line_of
+from .outcome import Bought, Outcome, bought_at, line_of
 from .shadows import Shadows
 from .tally import Tally
+from .ticks import Tick
 
 ACCOUNT = "DU0000001"
 #: While something waits on a time-out the clock beats as often as this, and at most so many times after one quote.
@@ -167,7 +168,7 @@ class BacktestRun:
     async def _all(self) -> Outcome:
         first_s = last_s = None
         ended = ""
-        for burst in self._market.bursts():
+        for burst in self._instants():
             if first_s is None:
                 first_s = burst.at_s
                 self._begin(burst.at_s)
@@ -182,6 +183,10 @@ class BacktestRun:
         if not self._legs:
             raise LegsError(self._never_entered())
         return self._end(first_s, last_s, ended)
+
+    def _instants(self) -> Iterator[Burst]:
+        """What the core is fed, in order."""
+        return self._market.bursts()
 
     # -- the beginning and the end
 
@@ -226,7 +231,7 @@ class BacktestRun:
         state = self._hedger.state
         self.tally.end_day(state.day)
         self.tally.curve.end(last_s, self.tally.pnl_usd)
-        self.tally.events = self._hedger.consumed
+        self.tally.events = self._hedger.consumed + self.tally.skipped
         if self._tape is not None:
             self._tape.close()
         return Outcome(self.tally, state, self._legs, first_s, last_s, self._good, ended, self._shadows.rows())

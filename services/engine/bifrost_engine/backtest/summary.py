@@ -25,6 +25,10 @@ from .tally import iso
 
 _RUNS = uuid.UUID("0d7a1c52-5a63-5c0e-9b8f-2f4c6a1f7d10")
 _DUST = 6
+#: What a run on the quick path leaves out or gives to rounding only; everything else is that of the full path.
+QUICK_DIFFERS = (
+    "no policies; net delta, equity, drawdown and the parts of the attribution agree with the full path to rounding"
+)
 
 
 @cache
@@ -38,14 +42,15 @@ def code_version() -> str:
     return f"{bifrost.__version__}+{digest.hexdigest()[:12]}"
 
 
-def asked_for(entry: Entry, model: FillModel) -> dict[str, Any]:
+def asked_for(entry: Entry, model: FillModel, *, quick: bool = False) -> dict[str, Any]:
     """What was asked for besides configuration and data."""
     rule = entry.legs
     if isinstance(rule, Straddle):
         legs: Any = {"straddle": asdict(rule)}
     else:
         legs = [{"contract_key": str(leg.key), "quantity": leg.quantity, "multiplier": leg.multiplier} for leg in rule]
-    return {"legs": legs, "entry": f"{entry.at:%H:%M:%S}", "model": asdict(model)}
+    asked = {"legs": legs, "entry": f"{entry.at:%H:%M:%S}", "model": asdict(model)}
+    return asked | {"quick": True} if quick else asked
 
 
 def run_id(rules: Rules, data_hash: str, asked: Mapping[str, Any]) -> uuid.UUID:
@@ -54,9 +59,11 @@ def run_id(rules: Rules, data_hash: str, asked: Mapping[str, Any]) -> uuid.UUID:
     return uuid.uuid5(_RUNS, name)
 
 
-def summary(outcome: Outcome, rules: Rules, market: Market, entry: Entry, model: FillModel) -> dict[str, Any]:
+def summary(
+    outcome: Outcome, rules: Rules, market: Market, entry: Entry, model: FillModel, *, quick: bool = False
+) -> dict[str, Any]:
     """Everything of the run but its ticks and curves; money in dollars, without the dust of binary fractions."""
-    tally, asked = outcome.tally, asked_for(entry, model)
+    tally, asked = outcome.tally, asked_for(entry, model, quick=quick)
     data_hash = market.data_hash()
     sharpe, basis = tally.sharpe()
     parts = tally.parts()
@@ -111,6 +118,8 @@ def summary(outcome: Outcome, rules: Rules, market: Market, entry: Entry, model:
             "shown": list(market.bad.shown),
         },
     }
+    if quick:
+        answer["quick"] = {"spared": tally.skipped, "differs": QUICK_DIFFERS}
     cleaned: dict[str, Any] = _clean(answer)
     return cleaned
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
+import numpy as np
 from bifrost.stats import Distribution, distribution
 from bifrost.stats.money import dec
+from numpy.typing import NDArray
 
 from bifrost_engine.domain.effects import (
     Alert,
@@ -21,6 +23,9 @@ from bifrost_engine.domain.effects import (
 )
 from bifrost_engine.domain.trading_day.trading_day import TradingDay
 
+from .ticks import QuietTicks
+
+Floats = NDArray[np.float64]
 #: The equity curve keeps at most so many points; when it is full every second one goes and the steps double.
 MOST_POINTS = 2000
 _SESSIONS_A_YEAR, _MINUTES_A_SESSION = 252, 390
@@ -43,6 +48,22 @@ class Curve:
                 self.times_s, self.values = self.times_s[::2], self.values[::2]
                 self._every *= 2
         self._seen += 1
+
+    def extend(self, times_s: Floats, values: Floats) -> None:
+        """`add` of each in turn."""
+        place = 0
+        while place < len(times_s):
+            start, room = place + -self._seen % self._every, MOST_POINTS + 1 - len(self.times_s)
+            chosen = slice(start, start + room * self._every, self._every)
+            self.times_s += times_s[chosen].tolist()
+            self.values += values[chosen].tolist()
+            after = len(times_s)
+            if len(self.times_s) > MOST_POINTS:
+                after = start + (room - 1) * self._every + 1
+                self.times_s, self.values = self.times_s[::2], self.values[::2]
+                self._every *= 2
+            self._seen += after - place
+            place = after
 
     def end(self, at_s: float, value: float) -> None:
         if not self.times_s or self.times_s[-1] != at_s:
@@ -90,6 +111,8 @@ class Tally:
 
     events: int = 0
     ticks: int = 0
+    skipped: int = 0
+    """Evaluations among them that the quick path spared the core."""
     outcomes: Counter[str] = field(default_factory=Counter)
     blocked: Counter[str] = field(default_factory=Counter)
     operations: Counter[str] = field(default_factory=Counter)
@@ -156,11 +179,36 @@ class Tally:
             self.drawdown_usd, self.drawdown_at_s = fall, at_s
         minute = int(at_s // 60)
         if minute != self._minute:
-            if self._minute is not None:
-                self.minutes.add(total - self._minute_usd)
-            self._minute, self._minute_usd = minute, total
-            self.curve.add(at_s, total)
+            self._minute_begins(minute, at_s, total)
         return total
+
+    def _minute_begins(self, minute: int, at_s: float, total: float) -> None:
+        if self._minute is not None:
+            self.minutes.add(total - self._minute_usd)
+        self._minute, self._minute_usd = minute, total
+        self.curve.add(at_s, total)
+
+    def quiet(self, ticks: QuietTicks, day_usd: Floats, *, evaluations: int) -> None:
+        """Take ticks at which nothing was to be hedged, with the day's P&L at each.
+
+        ``evaluations``: those that the core did not make; answers of the broker are among them.
+        """
+        self.ticks += len(ticks)
+        self.skipped += evaluations
+        self.outcomes["none"] += len(ticks)
+        total = self._closed_usd + day_usd
+        highest = np.maximum(np.maximum.accumulate(total), self.highest_usd)
+        fall = highest - total
+        deepest = int(np.argmax(fall))
+        if fall[deepest] > self.drawdown_usd:
+            self.drawdown_usd, self.drawdown_at_s = float(fall[deepest]), float(ticks.at_s[deepest])
+        self.highest_usd = float(highest[-1])
+        minutes = ticks.at_s // 60
+        begins = np.flatnonzero(np.diff(minutes, prepend=-1 if self._minute is None else self._minute))
+        for place in begins.tolist():
+            self._minute_begins(int(minutes[place]), float(ticks.at_s[place]), float(total[place]))
+        self.spot.extend(ticks.at_s, ticks.spot)
+        self.delta.extend(ticks.at_s, ticks.net_delta)
 
     @property
     def hedges(self) -> int:

@@ -23,7 +23,7 @@ CONFIRM_AFTER_S = 2.0
 #: A second quote or a trade this near confirms a jump, per cent.
 CONFIRM_WITHIN_PCT = 0.25
 #: Accepted mids are kept this long for the price collar (wall seconds).
-_MIDS_KEPT_S = 5.0
+MIDS_KEPT_S = 5.0
 #: 1 live; 3 and 4 are delayed, 2 is frozen at the close.
 LIVE, DELAYED = frozenset({1}), frozenset({3, 4})
 FARM_BROKEN, FARM_RESTORED = frozenset({2103, 2105}), frozenset({2104, 2106})
@@ -203,7 +203,7 @@ def _on_jump(book: MarketBook, quote: Quote, mid: float, reference: float, at: T
 def _accept(book: MarketBook, mid: float, at: Times, config: Config) -> MarketBook:
     """``mid`` is the spot from now on."""
     kept = book.mids
-    while len(kept) > 1 and kept[1][0] <= at.wall_s - _MIDS_KEPT_S:
+    while len(kept) > 1 and kept[1][0] <= at.wall_s - MIDS_KEPT_S:
         kept = kept[1:]
     bars = book.bars
     if at.market_s is not None:

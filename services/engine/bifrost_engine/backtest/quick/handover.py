@@ -1,0 +1,197 @@
+"""What the core knows after a stretch that it was not asked about, worked out with its own functions.
+
+All of it is what the core would hold, to the bit, but the attribution of the day's P&L, whose greeks come from the
+model of the quick path (equal to rounding), and what the next evaluation writes anew in any case.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+from bifrost.calendar import SECONDS_A_YEAR
+from bifrost.contract import ContractKey
+from bifrost.options import implied_volatility
+from bifrost.tape import Publication
+
+from bifrost_engine.domain.market.bars import MINUTE_S
+from bifrost_engine.domain.market.market import MIDS_KEPT_S, MarketBook
+from bifrost_engine.domain.portfolio.portfolio import PortfolioMemory
+from bifrost_engine.domain.portfolio.volatility import Solved
+from bifrost_engine.domain.state import Minute, Reconciliation, State
+from bifrost_engine.domain.trading_day import attribution as attributions
+from bifrost_engine.domain.trading_day import trading_day as days
+from bifrost_engine.domain.trading_day.attribution import Attribution, Picture, StoredLeg
+from bifrost_engine.domain.trading_day.trading_day import TradingDay
+from bifrost_engine.domain.words import Times
+
+from ..outcome import line_of
+from .stretch import Stretch
+
+_NAMES = ("none:in_band", "none:minor")
+
+
+def newest_quotes(stretch: Stretch, *, two_sided: bool = False) -> tuple[Publication, ...]:
+    """The last quote of each line in the stretch; ``two_sided``: the last one that somebody could trade on."""
+    block, ground = stretch.block, stretch.ground
+    rows = np.arange(int(block.first[stretch.begins]), int(block.first[stretch.ends]))
+    if two_sided:
+        rows = rows[(block.bid[rows] > 0.0) & (block.bid[rows] <= block.ask[rows])]
+    last = np.full(len(block.keys), -1)
+    # Of an index that is there more than once numpy keeps the last value.
+    last[block.line[rows]] = rows
+    found = [int(row) for row, key in zip(last, block.keys, strict=True) if row >= 0 and key in ground.column]
+    bursts = np.searchsorted(block.first, found, side="right") - 1
+    return tuple(block.publication(row, int(burst)) for row, burst in zip(found, bursts, strict=True))
+
+
+def state_after(stretch: Stretch, quotes: tuple[Publication, ...]) -> State:
+    """The core's state; ``quotes`` are the newest ones of the stretch."""
+    state = stretch.ground.state
+    return replace(
+        state,
+        book=_book(stretch, state.book, quotes),
+        portfolio=_portfolio(stretch, state.portfolio),
+        day=_day(stretch, state.day),
+        recon=_recon(stretch, state.recon),
+        minute=_minute(stretch, state.minute),
+        last_decision=_NAMES[int(stretch.minor[-1])],
+    )
+
+
+def _book(stretch: Stretch, book: MarketBook, quotes: tuple[Publication, ...]) -> MarketBook:
+    lines = {quote.key: line_of(quote, quote.at_s) for quote in quotes}
+    last_s = float(stretch.at_s[stretch.bursts[-1]])
+    book = replace(
+        book,
+        quotes={**book.quotes, **lines},
+        last_tick_s={**book.last_tick_s, **{key: line.arrived_wall_s for key, line in lines.items()}},
+        burst_at=Times(last_s, last_s),
+        burst_oldest_s=last_s,
+        last_arrival_s=last_s,
+    )
+    return _with_mids(stretch, book)
+
+
+def _with_mids(stretch: Stretch, book: MarketBook) -> MarketBook:
+    """The stock's accepted mids: the last one of each minute for the bars, those of the last seconds for the collar."""
+    block, stock = stretch.block, book.stock
+    rows = np.arange(int(block.first[stretch.begins]), int(block.first[stretch.ends]))
+    if stock not in block.keys:
+        return book
+    rows = rows[block.line[rows] == block.keys.index(stock)]
+    if not rows.size:
+        return book
+    at_s = block.at_s[np.searchsorted(block.first, rows, side="right") - 1]
+    mids = (block.bid[rows] + block.ask[rows]) / 2
+    keep = stretch.ground.rules.config.gates.state.market.vol_window_min + 1
+    bars = book.bars
+    for place in _last_of_minutes(at_s):
+        bars = bars.add(float(at_s[place]), float(mids[place]), keep)
+    newest_s = float(at_s[-1])
+    first = int(np.searchsorted(at_s[:-1], newest_s - MIDS_KEPT_S, side="right")) - 1
+    kept = () if first >= 0 else book.mids
+    kept += tuple(zip(at_s[max(0, first) : -1].tolist(), mids[max(0, first) : -1].tolist(), strict=True))
+    while len(kept) > 1 and kept[1][0] <= newest_s - MIDS_KEPT_S:
+        kept = kept[1:]
+    mid = float(mids[-1])
+    return replace(book, mid=mid, bars=bars, mids=(*kept, (newest_s, mid)))
+
+
+def _last_of_minutes(at_s: np.ndarray[tuple[int], np.dtype[np.float64]]) -> list[int]:
+    minute = at_s // MINUTE_S
+    return [*np.flatnonzero(minute[1:] != minute[:-1]).tolist(), len(at_s) - 1]
+
+
+def _portfolio(stretch: Stretch, memory: PortfolioMemory) -> PortfolioMemory:
+    """Each leg's last solution, solved again by the core's own function."""
+    ground = stretch.ground
+    evaluation, leg, mid, quote_s = stretch.solved
+    last = dict(zip(leg.tolist(), range(len(leg)), strict=True))
+    solved: dict[ContractKey, Solved] = {}
+    greeks, keys = ground.rules.config.greeks, list(ground.column)
+    for number, place in last.items():
+        at_s, key = float(stretch.at_s[evaluation[place]]), keys[number + 1]
+        iv_annual = implied_volatility(
+            float(mid[place]),
+            float(stretch.mids[evaluation[place], 0]),
+            key.strike,
+            (float(ground.book.expiry_s[number]) - at_s) / SECONDS_A_YEAR,
+            greeks.risk_free_rate,
+            greeks.dividend_yield,
+            key.right,
+        )
+        solved[key] = Solved(iv_annual, float(quote_s[place]), at_s, ground.rules.calendar.trading_day_s(at_s))
+    volatility = memory.volatility
+    return replace(memory, volatility=replace(volatility, solved={**volatility.solved, **solved}))
+
+
+def _day(stretch: Stretch, day: TradingDay) -> TradingDay:
+    """Marks and attribution. Orders, fills and counters are those of before: there were none."""
+    attribution = _attribution(stretch, day)
+    marks = dict(zip(stretch.ground.column, stretch.mids[-1].tolist(), strict=True))
+    return replace(days.mark_to_market(day, marks), attribution=attribution)
+
+
+def _attribution(stretch: Stretch, day: TradingDay) -> Attribution:
+    """Every minute's interval closed as the core closes it: with the last picture before the minute's end."""
+    attribution, booked = day.attribution, day.booked
+    pictured = np.flatnonzero(stretch.worked)
+    bounds = [-1, *_last_of_minutes(stretch.at_s)]
+    shown = []
+    for before, last in pairwise(bounds):
+        within = pictured[np.searchsorted(pictured, before, side="right") : np.searchsorted(pictured, last, "right")]
+        shown.append(int(within[-1]) if within.size else None)
+    pictures = _pictures(stretch, [place for place in shown if place is not None])
+    for (before, last), place in zip(pairwise(bounds), shown, strict=True):
+        if attributions.is_due(attribution, float(stretch.at_s[before + 1])):
+            attribution, _ = attributions.close(attribution, booked)
+        if place is not None:
+            attribution = replace(attribution, latest=pictures[place])
+        booked = replace(booked, pnl_usd=float(stretch.pnl_usd[last]))
+    return attribution
+
+
+def _pictures(stretch: Stretch, places: list[int]) -> Mapping[int, Picture]:
+    ground, book = stretch.ground, stretch.ground.book
+    at_s, spot, iv = stretch.at_s[places], stretch.mids[places, 0], stretch.iv[places]
+    delta, gamma, theta, vega = book.figures(at_s, spot, iv)
+    totals = zip(
+        at_s.tolist(),
+        spot.tolist(),
+        (delta @ book.weight).tolist(),
+        (gamma @ book.weight).tolist(),
+        (theta @ book.weight).tolist(),
+        strict=True,
+    )
+    legs = [ground.state.legs[key] for key in list(ground.column)[1:]]
+    return {
+        place: Picture(
+            *total,
+            tuple(
+                StoredLeg(leg.key, leg.quantity, leg.multiplier, *figures)
+                for leg, *figures in zip(legs, vegas, vols, strict=True)
+            ),
+        )
+        for place, total, vegas, vols in zip(places, totals, vega.tolist(), iv.tolist(), strict=True)
+    }
+
+
+def _recon(stretch: Stretch, recon: Reconciliation) -> Reconciliation:
+    if stretch.answered_s is not None:
+        recon = replace(recon, read_s=stretch.answered_s, compared_s=stretch.answered_s)
+    if stretch.asking is not None:
+        recon = replace(recon, asked_s=float(stretch.block.at_s[stretch.asking[0]]))
+    return recon
+
+
+def _minute(stretch: Stretch, minute: Minute) -> Minute:
+    """What was counted in the minute of the last evaluation."""
+    start_s = float(stretch.at_s[-1] // 60 * 60)
+    within = stretch.minor[stretch.at_s >= start_s]
+    counts = Counter(minute.counts if minute.start_s == start_s else {})
+    counts.update({name: n for name, n in zip(_NAMES, np.bincount(within, minlength=2).tolist(), strict=True) if n})
+    return Minute(start_s, dict(counts))
