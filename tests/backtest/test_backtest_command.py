@@ -63,6 +63,23 @@ def test_twice_the_same_bytes_and_the_tape_replays(tmp_path: Path, capsys: pytes
     assert "all the same" in capsys.readouterr().out
 
 
+def test_quick_comes_to_the_same_and_says_what_it_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wide = ("--set", "gates.state.delta.threshold_hedge_shares=60.0")
+    assert backtest(tmp_path / "full", *WORDS, *wide) == 0
+    assert backtest(tmp_path / "quick", *WORDS, *wide, "--quick") == 0
+    full, quick = (json.loads((tmp_path / name / "summary.json").read_text()) for name in ("full", "quick"))
+    assert quick.pop("quick")["spared"] > 0 and not quick.pop("policies") and full.pop("policies")
+    for name in ("run_id", "asked"):
+        assert quick.pop(name) != full.pop(name)
+    assert quick == full
+    ticks = [pq.read_table(tmp_path / name / "ticks.parquet") for name in ("full", "quick")]
+    assert ticks[0].drop_columns("net_delta") == ticks[1].drop_columns("net_delta")
+    assert "quick path" in capsys.readouterr().out
+    assert "quick path" in (tmp_path / "quick" / "report.html").read_text()
+    assert backtest(tmp_path, *WORDS, "--quick", "--tape", str(tmp_path / "tape")) == 1
+    assert "--quick goes with neither --tape nor --grid" in capsys.readouterr().err
+
+
 @pytest.mark.integration
 def test_it_goes_into_the_database_whole_and_once(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
