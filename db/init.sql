@@ -411,6 +411,28 @@ CREATE TABLE IF NOT EXISTS pnl_attribution (
     PRIMARY KEY (account, mode, trading_day, start_ts)
 );
 
+-- Shadow hedgers of a trading day beside the engine (policy 'the engine'), from since_ts on; they sent nothing. Costs are
+-- positive; book is what a restarted engine goes on from.
+CREATE TABLE IF NOT EXISTS shadow_hedgers (
+    account           text NOT NULL,
+    mode              text NOT NULL CHECK (mode IN ('paper', 'live')),
+    trading_day       date NOT NULL,
+    policy            text NOT NULL,
+    since_ts          timestamptz NOT NULL,
+    ts                timestamptz NOT NULL,
+    shares            double precision NOT NULL,
+    hedges            integer NOT NULL,
+    shares_traded     double precision,
+    slippage_usd      double precision NOT NULL,
+    commissions_usd   double precision NOT NULL,
+    pnl_usd           double precision NOT NULL,
+    std_by_minute_usd double precision,
+    book              jsonb NOT NULL,
+    seq               bigint NOT NULL DEFAULT 0,
+    updated_at        timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (account, mode, trading_day, policy)
+);
+
 CREATE TABLE IF NOT EXISTS decisions (
     id           bigserial PRIMARY KEY,
     ts           timestamptz,
@@ -599,7 +621,7 @@ BEGIN
     FOREACH table_name IN ARRAY ARRAY['status_current', 'status_history', 'operations', 'daemon_control',
         'daemon_run_status', 'daemon_heartbeat', 'accounts', 'account_positions', 'order_intents', 'orders',
         'executions', 'execution_costs', 'managed_legs', 'external_baseline', 'trading_days', 'decisions',
-        'decision_counts', 'pnl_attribution', 'reconciliations', 'alerts'] LOOP
+        'decision_counts', 'pnl_attribution', 'shadow_hedgers', 'reconciliations', 'alerts'] LOOP
         EXECUTE format('CREATE OR REPLACE TRIGGER check_epoch AFTER INSERT OR UPDATE OR DELETE ON %I '
                        'FOR EACH STATEMENT EXECUTE FUNCTION bifrost_check_epoch()', table_name);
     END LOOP;
@@ -655,7 +677,7 @@ GRANT USAGE ON SCHEMA public TO bifrost_engine, bifrost_pricer, bifrost_monitor;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO bifrost_engine, bifrost_monitor;
 
 GRANT INSERT, UPDATE ON status_current, daemon_heartbeat, accounts, order_intents, orders, managed_legs,
-    external_baseline, trading_days, pnl_attribution, decision_counts, engine_instances TO bifrost_engine;
+    external_baseline, trading_days, pnl_attribution, shadow_hedgers, decision_counts, engine_instances TO bifrost_engine;
 GRANT INSERT, UPDATE, DELETE ON account_positions TO bifrost_engine;
 GRANT DELETE ON engine_instances TO bifrost_engine;
 GRANT INSERT ON status_history, operations, executions, execution_costs, decisions, reconciliations, alerts
@@ -675,4 +697,4 @@ GRANT UPDATE ON daemon_run_status TO bifrost_monitor;
 GRANT INSERT, UPDATE ON settings TO bifrost_monitor;
 
 INSERT INTO schema_migrations (version, name) VALUES (1, 'source_tables'), (2, 'desk'), (3, 'pnl_attribution'),
-    (4, 'decisions_of_orders'), (5, 'counts_by_epoch') ON CONFLICT DO NOTHING;
+    (4, 'decisions_of_orders'), (5, 'counts_by_epoch'), (6, 'shadow_hedgers') ON CONFLICT DO NOTHING;

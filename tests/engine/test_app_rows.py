@@ -73,6 +73,18 @@ EFFECTS: list[tuple[str, fx.RecorderEffect]] = [
         ),
     ),
     (
+        "shadow_hedgers",
+        fx.RecordShadow(
+            AT,
+            date(2026, 5, 7),
+            AT.wall_s,
+            {"policy": "every 15 minutes", "shares": -37.0, "hedges": 2, "slippage_usd": 0.4, "commissions_usd": 2.0,
+             "pnl_usd": 11.5},
+            {"cash_usd": 5180.0},
+            {"NVDA|OPT|20260605|140|C": 20.0},
+        ),
+    ),
+    (
         "managed_legs",
         fx.RecordLeg({"contract_key": str(STOCK), "quantity": 1.0, "multiplier": 100.0, "adopted_at": "2026-05-07",
                       "adopt_reason": "why"}),

@@ -142,6 +142,9 @@ def test_every_table_takes_a_record_directly_and_from_a_file(database: Database,
         "pnl_attribution": key
         | {"trading_day": now.date(), "start_ts": now, "end_ts": now, "spot_start": 140.0, "spot_end": 140.1}
         | {f"{part}_usd": 1.5 for part in PnlParts.__slots__},
+        "shadow_hedgers": key
+        | {"trading_day": now.date(), "policy": "every 15 minutes", "since_ts": now, "ts": now, "book": {"legs": {}}}
+        | {"shares": -37.0, "hedges": 2, "slippage_usd": 0.4, "commissions_usd": 2.0, "pnl_usd": 11.5},
         "decision_counts": key | {"minute": now, "reason": "cooldown", "count": 17},
     }
     assert set(rows) == set(TABLES)

@@ -17,6 +17,7 @@ ENGINE_UPSERTS = {
     "external_baseline",
     "trading_days",
     "pnl_attribution",
+    "shadow_hedgers",
     "decision_counts",
     "engine_instances",
     "account_positions",

@@ -17,7 +17,15 @@ from tests.support.postgres import Database
 EPOCH_TABLES = [
     *("status_current", "status_history", "operations", "daemon_control", "daemon_run_status", "daemon_heartbeat"),
     *("accounts", "account_positions", "order_intents", "orders", "executions", "execution_costs", "managed_legs"),
-    *("external_baseline", "trading_days", "decisions", "decision_counts", "reconciliations", "alerts"),
+    *(
+        "external_baseline",
+        "trading_days",
+        "shadow_hedgers",
+        "decisions",
+        "decision_counts",
+        "reconciliations",
+        "alerts",
+    ),
 ]
 APPEND_ONLY = ["operations", "executions", "execution_costs", "reconciliations", "alerts"]
 

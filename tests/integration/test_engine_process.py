@@ -32,7 +32,9 @@ EAGER = {
     "BIFROST_GATES__INTENT__HEDGE__MIN_PRICE_MOVE_PCT": "0",
     "BIFROST_GATES__STATE__DELTA__THRESHOLD_HEDGE_SHARES": "12",
     "BIFROST_DAEMON__IB_RETRY_INTERVAL_SEC": "20",
+    "BIFROST_SHADOW_HEDGERS": '["fixed_band half_width_shares=6", "time_based interval_s=60"]',
 }
+SHADOWS = 'SELECT policy, since_ts, hedges FROM shadow_hedgers ORDER BY policy COLLATE "C"'
 
 
 @pytest.fixture
@@ -102,7 +104,11 @@ def test_it_hedges_and_a_second_start_continues(engine: EngineProcess, simulator
     engine.until(lambda: engine.status()["status_lamp"] == "green", "the green lamp")
     sent = [row["order_ref"] for row in engine.operations("order_sent")]
     assert sent == placed(simulator)[: len(sent)]
+    hedging = "SELECT bool_and(hedges > 0) FROM shadow_hedgers HAVING count(*) = 3"
+    engine.until(lambda: engine.database.value(hedging), "hedges of the engine and of both shadows")
     assert engine.terminate() == 0
+    shadows = engine.database.query(SHADOWS)
+    assert [policy for policy, _, _ in shadows] == ["every 1 minutes", "fixed band, 6 shares", "the engine"]
     assert engine.database.value("SELECT graceful_shutdown_at IS NOT NULL FROM daemon_heartbeat")
     assert engine.status()["daemon_state"] == "stopped"
     fills, ledger = len(engine.operations("fill")), engine.ledger_shares()
@@ -116,6 +122,10 @@ def test_it_hedges_and_a_second_start_continues(engine: EngineProcess, simulator
     engine.until(lambda: agrees(engine, simulator), "ledger and broker to agree")
     assert engine.database.value("SELECT hedge_count FROM trading_days ORDER BY trading_day DESC") > count
     nothing_doubled(engine, simulator)
+    grown = "SELECT min(hedges) > %s FROM shadow_hedgers"
+    engine.until(lambda: engine.database.value(grown, min(count for _, _, count in shadows)), "books that go on")
+    later = engine.database.query(SHADOWS)
+    assert [row[:2] for row in later] == [row[:2] for row in shadows], "the same day goes on, it does not begin again"
     # The newest may be on its way just now.
     intents = engine.database.query("SELECT state FROM order_intents ORDER BY decision_seq DESC OFFSET 1")
     assert {state for (state,) in intents} <= {"filled", "cancelled", "working", "sent", "never_sent"}

@@ -39,6 +39,7 @@ from .app.parts import Market, Parts
 from .app.reloading import Reloader
 from .app.service_ports import Login
 from .app.times import EngineClock
+from .backtest.fills import FillModel
 from .backtest.tape import TapeWriter, plain_config
 
 __all__ = ["export_history", "flatten_preview", "mode_of", "rules_of", "run", "store_backtest"]
@@ -92,6 +93,7 @@ class Wiring:
             look_at_config=self._reloader.look,
             configure=lambda reloaded: gateway.configure(_options(reloaded)),
             make_tape=self._tape if config.daemon.tape_folder is not None else None,
+            commission=FillModel().stock_commission,
         )
         self._daemon = Daemon(parts, lambda on_news: LeaseKeeper(self._connect, self._instance_id, on_news=on_news))
         self._daemon.on_hangup = self._reloader.reload

@@ -17,6 +17,7 @@ from . import (
     routes_notifications,
     routes_page,
     routes_read,
+    routes_shadows,
     routes_simulator,
     routes_stream,
     routes_trail,
@@ -40,6 +41,7 @@ TITLE = "Bifrost monitor"
 DESCRIPTION = "State of the desk and its controls. POSTs and /logs need `Authorization: Bearer <token>`."
 ROUTES = (
     routes_read,
+    routes_shadows,
     routes_trail,
     routes_control,
     routes_stream,

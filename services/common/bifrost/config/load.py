@@ -37,6 +37,7 @@ _HASH_LEAVES_OUT = frozenset(
         "pricer",
         "simulator",
         "copilot",
+        "shadow_hedgers",
     }
 )
 _WILDCARDS = ("0.0.0.0", "::", "[::]")

@@ -28,6 +28,7 @@ from .base import (
 )
 from .enums import AfterReprices, ClockSource, OrderType, Severity, SinkKind, TimeInForce
 from .gates import Gates
+from .shadows import ShadowHedger, different
 from .windows import WeekWindow
 
 
@@ -51,6 +52,7 @@ def _http(address: SecretStr) -> SecretStr:
     return address
 
 
+Shadows = Annotated[tuple[ShadowHedger, ...], AfterValidator(different)]
 HttpAddress = Annotated[SecretStr, AfterValidator(_http)]
 Symbol = Annotated[str, AfterValidator(_upper_symbol)]
 Host = Annotated[str, AfterValidator(_host)]
@@ -218,3 +220,4 @@ class Config(Section):
     pricer: Pricer = Pricer()
     simulator: Simulator = Simulator()
     copilot: Copilot = Copilot()
+    shadow_hedgers: Shadows = Field(default=(), description="policies that hedge books of their own and send nothing")

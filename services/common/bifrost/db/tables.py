@@ -155,5 +155,11 @@ TABLES: dict[str, TableRule] = {
         "end_ts spot_start spot_end delta_usd gamma_usd theta_usd vega_usd slippage_usd commissions_usd dividends_usd "
         "residual_usd total_usd",
     ),
+    "shadow_hedgers": _keyed(
+        "account mode trading_day policy",
+        "since_ts ts shares hedges shares_traded slippage_usd commissions_usd pnl_usd std_by_minute_usd book",
+        "since_ts ts shares hedges slippage_usd commissions_usd pnl_usd book",
+        json="book",
+    ),
     "decision_counts": _keyed("account mode minute reason epoch", "count", "count"),
 }

@@ -11,6 +11,7 @@ from bifrost.clock import MarketClock
 from bifrost.config import Config, IbSettings
 from bifrost.control import Command
 
+from bifrost_engine.domain.policies.shadows import Commission
 from bifrost_engine.domain.state import Rules
 from bifrost_engine.domain.words import Mode
 
@@ -56,3 +57,5 @@ class Parts:
     """Tells the gateway what a reloaded configuration says of it."""
     make_tape: MakeTape | None = None
     """Begins the tape of a book; None where none is wanted."""
+    commission: Commission = lambda shares, dollars: 0.0
+    """What an order in the stock would cost a shadow hedger."""

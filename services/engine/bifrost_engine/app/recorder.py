@@ -26,6 +26,7 @@ from bifrost_engine.domain.effects import (
     RecordOperation,
     RecordOrder,
     RecordReconciliation,
+    RecordShadow,
     RecordTradingDay,
     ReserveSequence,
     Severity,
@@ -150,6 +151,8 @@ class RecordKeeper:
                 self._store.put("trading_days", rows.trading_day(book, effect))
             case RecordAttribution():
                 self._store.put("pnl_attribution", rows.attribution(book, effect))
+            case RecordShadow():
+                self._store.put("shadow_hedgers", rows.shadow(book, effect))
             case RecordLeg():
                 self._store.put("managed_legs", rows.leg(book, effect))
             case RecordBaseline():

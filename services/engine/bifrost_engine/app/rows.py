@@ -22,6 +22,7 @@ from bifrost_engine.domain.effects import (
     RecordOperation,
     RecordOrder,
     RecordReconciliation,
+    RecordShadow,
     RecordTradingDay,
 )
 from bifrost_engine.domain.words import PAPER_PREFIX, IntentState, Mode, Times
@@ -263,6 +264,18 @@ def attribution(book: Book, effect: RecordAttribution) -> Row:
         "spot_start": interval.spot_start,
         "spot_end": interval.spot_end,
         **{f"{part}_usd": dollars for part, dollars in interval.parts.as_row().items()},
+    }
+
+
+def shadow(book: Book, effect: RecordShadow) -> Row:
+    return {
+        "account": book.account,
+        "mode": str(book.mode),
+        "trading_day": effect.trading_day.isoformat(),
+        **plain(effect.row),
+        "since_ts": iso(effect.since_s),
+        "ts": _market(effect.at),
+        "book": plain({**effect.book, "legs": effect.legs}),
     }
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from bifrost.config import IbSettings
 from bifrost.db.live_rows import Heartbeat
@@ -77,6 +77,10 @@ class Desk(RowStore, Protocol):
         ...
 
     async def restore(self, account: str, mode: Mode, symbol: str) -> Restored: ...
+
+    async def shadow_books(self, account: str, mode: Mode) -> list[Mapping[str, Any]]:
+        """Rows of `shadow_hedgers` of the newest trading day, as `app.shadows` takes them."""
+        ...
 
     async def known_account(self) -> str: ...
 

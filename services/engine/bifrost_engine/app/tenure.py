@@ -16,7 +16,7 @@ from bifrost.db import DatabaseError, DatabaseUnavailable
 from bifrost.tasks import end_tasks
 
 from bifrost_engine.domain.decide import Step, decide
-from bifrost_engine.domain.effects import Alert, RecordHistory, Severity
+from bifrost_engine.domain.effects import Alert, RecorderEffect, RecordHistory, Severity
 from bifrost_engine.domain.events import (
     CommandReceived,
     ConnectivityLost,
@@ -47,6 +47,7 @@ from .ports import Broker, Tape
 from .recorder import RecordKeeper
 from .rows import Book
 from .service_ports import GatewayUnavailable, Login
+from .shadows import ShadowDesk
 
 log = logging.getLogger(__name__)
 #: A working order gets this long to be cancelled before the engine leaves (wall seconds).
@@ -85,14 +86,9 @@ class Tenure:
             keep_days=(config.retention.history_days, config.retention.decisions_days),
         )
         commands = CommandDesk(
-            self._desk,
-            self._link,
-            self._accounts,
-            self.sink,
-            self._clock,
-            stop=stop,
-            on_interval=self._beater.set_interval,
-        )
+            self._desk, self._link, self._accounts, self.sink, self._clock,
+            stop=stop, on_interval=self._beater.set_interval,
+        )  # fmt: skip
         self._run_status: RunStatusRead | None = None
         self._commands = commands
         self._control = parts.make_control(epoch, commands.command, self._on_run_status)
@@ -100,6 +96,7 @@ class Tenure:
         self._recorder: RecordKeeper | None = None
         self._paper: PaperBroker | None = None
         self._tape: Tape | None = None
+        self._shadows = ShadowDesk(lambda: self._rules, self._record, parts.commission)
         self._account = ""
         self._settings: IbSettings | None = None
         self._database = (False, "not connected yet")
@@ -156,6 +153,7 @@ class Tenure:
         if self._market is None:
             self._market = parts.market_clock(restored.last_market_s, self._market_changed)
             self._clock.market = self._market.clock
+        await self._shadows.open(lambda: self._patiently(lambda: self._desk.shadow_books(account, parts.mode)))
         now = self._clock.now()
         state, notes = initial_state(restored, rules, now)
         if self._tape is not None:
@@ -163,12 +161,7 @@ class Tenure:
         self._tape = tape = parts.make_tape(restored, now, lambda: self._rules) if parts.make_tape else None
         book = Book(account, parts.mode, rules.config.symbol, rules.config_hash, self._epoch)
         self._recorder = recorder = RecordKeeper(
-            self._desk,
-            book,
-            sink=self.sink,
-            clock=self._clock,
-            reserve=self._reserve,
-            identity=self._identity,
+            self._desk, book, sink=self.sink, clock=self._clock, reserve=self._reserve, identity=self._identity
         )
         broker: Broker = parts.gateway
         if parts.mode is Mode.PAPER:
@@ -235,6 +228,7 @@ class Tenure:
         if hedger is not None:
             hedger.drain()
             hedger.publish()
+        self._shadows.flush()
         self._status.listeners.remove(self._daemon_changed)
         for command_id, result in finished.items():
             self._desk.finish_command(command_id, "done", result)
@@ -280,6 +274,7 @@ class Tenure:
         else:
             self._no_order.clear()
         self._status.follow(step.state.recon.done, step.state.suspended)
+        self._shadows.follow(step)
 
     def _daemon_changed(self, state: DaemonState) -> None:
         self._beater.changed()
@@ -298,8 +293,11 @@ class Tenure:
 
     def alert(self, severity: Severity, code: str, message: str) -> None:
         """Say something that no evaluation says."""
+        self._record(Alert(self._clock.now(), severity, code, message))
+
+    def _record(self, effect: RecorderEffect) -> None:
         if self._recorder is not None:
-            self._recorder.record(Alert(self._clock.now(), severity, code, message))
+            self._recorder.record(effect)
 
     def _market_changed(self, clock: MarketClock) -> None:
         """A market that never closes has another calendar."""

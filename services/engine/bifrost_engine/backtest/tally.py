@@ -21,6 +21,7 @@ from bifrost_engine.domain.effects import (
     RecordExecution,
     RecordOperation,
 )
+from bifrost_engine.domain.policies.shadows import Moments
 from bifrost_engine.domain.trading_day.trading_day import TradingDay
 
 from .ticks import QuietTicks
@@ -69,26 +70,6 @@ class Curve:
         if not self.times_s or self.times_s[-1] != at_s:
             self.times_s.append(at_s)
             self.values.append(value)
-
-
-@dataclass(slots=True)
-class Moments:
-    """Mean and variance of a stream (Welford 1962)."""
-
-    count: int = 0
-    mean: float = 0.0
-    _squares: float = 0.0
-
-    def add(self, value: float) -> None:
-        self.count += 1
-        step = value - self.mean
-        self.mean += step / self.count
-        self._squares += step * (value - self.mean)
-
-    @property
-    def std(self) -> float | None:
-        """Of the sample (n − 1); None below two values."""
-        return math.sqrt(self._squares / (self.count - 1)) if self.count > 1 else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -191,6 +191,19 @@ class RecordAttribution:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordShadow:
+    """One shadow hedger's day as it stands; ``row`` are figures of `shadow_hedgers`, ``book`` what it goes on from."""
+
+    at: Times
+    trading_day: date
+    since_s: float
+    """Market time at which it began."""
+    row: Mapping[str, object]
+    book: Mapping[str, object]
+    legs: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class RecordLeg:
     """A managed leg as it stands; keys are the columns of `managed_legs`."""
 
@@ -241,7 +254,7 @@ class ReserveSequence:
 BrokerEffect = PlaceOrder | ModifyOrder | CancelOrder | FetchTruth | RequestLine | FetchAccounts
 RecorderEffect = (
     PersistIntent | RecordOperation | RecordIntentState | RecordOrder | RecordExecution | RecordCost | RecordHistory
-    | RecordDecision | RecordCounts | RecordTradingDay | RecordAttribution | RecordLeg | RecordBaseline
-    | RecordReconciliation | Alert | FinishCommand | ReserveSequence
+    | RecordDecision | RecordCounts | RecordTradingDay | RecordAttribution | RecordShadow | RecordLeg
+    | RecordBaseline | RecordReconciliation | Alert | FinishCommand | ReserveSequence
 )  # fmt: skip
 Effect = BrokerEffect | RecorderEffect

@@ -80,6 +80,9 @@ class PostgresDesk(Store):
     async def restore(self, account: str, mode: Mode, symbol: str) -> Restored:
         return await self.call(lambda conn: restoring.restore(conn, account, mode, symbol))
 
+    async def shadow_books(self, account: str, mode: Mode) -> list[Mapping[str, Any]]:
+        return await self.call(lambda conn: restoring.shadow_books(conn, account, mode))
+
     async def known_account(self) -> str:
         return await self.call(restoring.known_account)
 

@@ -70,6 +70,20 @@ def _newest_market_s(
     return max((moment for moment in known if moment is not None), default=None)
 
 
+def shadow_books(conn: Connection, account: str, mode: Mode) -> list[Mapping[str, Any]]:
+    """What shadow hedgers of the newest trading day go on from: day, policy, book, legs, market time of the start."""
+    rows = fetch_all(
+        conn,
+        "SELECT trading_day, policy, book, extract(epoch FROM since_ts)::double precision AS since_s "
+        "FROM shadow_hedgers WHERE account = %s AND mode = %s AND trading_day = "
+        "(SELECT max(trading_day) FROM shadow_hedgers WHERE account = %s AND mode = %s)",
+        *(account, str(mode)) * 2,
+    )
+    for row in rows:
+        row["legs"] = row["book"].pop("legs")
+    return list(rows)
+
+
 def known_account(conn: Connection) -> str:
     """The account the engine last traded, or the only one ever reported; empty when that is not clear."""
     last = fetch_one(conn, "SELECT account FROM status_current WHERE id = 1 AND account IS NOT NULL")

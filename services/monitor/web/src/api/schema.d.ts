@@ -433,6 +433,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/shadows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Hedging policies beside the engine: cost against movement of the hedged book
+         * @description Configured by ``shadow_hedgers``; they send nothing. Nobody ran: an empty list.
+         */
+        get: operations["get_shadows_shadows_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/simulator": {
         parameters: {
             query?: never;
@@ -2637,6 +2657,70 @@ export interface components {
          */
         Severity: "info" | "warning" | "critical";
         /**
+         * ShadowHedger
+         * @description One policy with a book of its own, or the engine itself (``policy`` is "the engine"). Costs are positive.
+         */
+        ShadowHedger: {
+            /** Commissions Usd */
+            commissions_usd: number;
+            /** Cost Usd */
+            cost_usd: number;
+            /** Hedges */
+            hedges: number;
+            /**
+             * Pnl Usd
+             * @description of the hedged book since then
+             */
+            pnl_usd: number;
+            /** Policy */
+            policy: string;
+            /**
+             * Shares
+             * @description what it holds of the stock
+             */
+            shares: number;
+            /**
+             * Shares Traded
+             * @description null for the engine
+             */
+            shares_traded: number | null;
+            /**
+             * Since Ts
+             * Format: date-time
+             * @description market time at which it began, with the engine's shares at the mid
+             */
+            since_ts: string;
+            /**
+             * Slippage Usd
+             * @description against the mid at its hedges
+             */
+            slippage_usd: number;
+            /**
+             * Std By Minute Usd
+             * @description standard deviation of the changes of that P&L by minute
+             */
+            std_by_minute_usd: number | null;
+            /**
+             * Ts
+             * Format: date-time
+             * @description market time of these figures; they are written once a market minute
+             */
+            ts: string;
+        };
+        /**
+         * ShadowHedgers
+         * @description The engine first, then by cost. Empty, with nulls, where no shadow hedger has run.
+         */
+        ShadowHedgers: {
+            /** Account */
+            account: string | null;
+            /** Day */
+            day: string | null;
+            /** Hedgers */
+            hedgers: components["schemas"]["ShadowHedger"][];
+            mode: components["schemas"]["Mode"] | null;
+        };
+        /**
          * Side
          * @enum {string}
          */
@@ -4749,6 +4833,76 @@ export interface operations {
             };
             /** @description a parameter or argument is missing or wrong; the reason names it, its value and what would be right */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    get_shadows_shadows_get: {
+        parameters: {
+            query?: {
+                /** @description a New York trading day; the newest without */
+                day?: string | null;
+                account?: string | null;
+                mode?: components["schemas"]["Mode"] | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShadowHedgers"];
+                };
+            };
+            /** @description the Host header names another machine (bad_host), or the request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description no token, or a wrong one */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description the body is larger than 64 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description a parameter or argument is missing or wrong; the reason names it, its value and what would be right */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description the database (or what else is needed) cannot be reached; the reason says why */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
