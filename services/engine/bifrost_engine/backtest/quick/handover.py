@@ -17,6 +17,7 @@ from bifrost.contract import ContractKey
 from bifrost.options import implied_volatility
 from bifrost.tape import Publication
 
+from bifrost_engine.domain.evaluate import COUNTS_S
 from bifrost_engine.domain.market.bars import MINUTE_S
 from bifrost_engine.domain.market.market import MIDS_KEPT_S, MarketBook
 from bifrost_engine.domain.portfolio.portfolio import PortfolioMemory
@@ -29,6 +30,7 @@ from bifrost_engine.domain.trading_day.trading_day import TradingDay
 from bifrost_engine.domain.words import Times
 
 from ..outcome import line_of
+from .blocks import Floats
 from .stretch import Stretch
 
 _NAMES = ("none:in_band", "none:minor")
@@ -194,4 +196,12 @@ def _minute(stretch: Stretch, minute: Minute) -> Minute:
     within = stretch.minor[stretch.at_s >= start_s]
     counts = Counter(minute.counts if minute.start_s == start_s else {})
     counts.update({name: n for name, n in zip(_NAMES, np.bincount(within, minlength=2).tolist(), strict=True) if n})
-    return Minute(start_s, dict(counts))
+    return Minute(start_s, dict(counts), _counts_recorded_s(minute, stretch.at_s[stretch.at_s >= start_s], start_s))
+
+
+def _counts_recorded_s(minute: Minute, at_s: Floats, start_s: float) -> float:
+    """When the counts of the minute were last recorded, of evaluations at ``at_s``."""
+    recorded_s = minute.recorded_s if minute.start_s == start_s else float(at_s[0])
+    while (due := at_s[at_s - recorded_s >= COUNTS_S]).size:
+        recorded_s = float(due[0])
+    return recorded_s

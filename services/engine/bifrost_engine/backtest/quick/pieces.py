@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from bifrost_engine.domain.ledger.reconcile import AGREE_S
-from bifrost_engine.domain.machines.hedge import HedgeState
 
 from .blocks import Block, Flags, Floats, Ints
 from .ground import Ground
@@ -65,11 +64,10 @@ def questions(
     interval_s, state = ground.rules.config.daemon.reconcile_interval_s, ground.state
     at_s = block.at_s[heard]
     asked: list[Question] = []
-    filled_s = state.hedge_since_s if state.hedge is HedgeState.FILLED else None
     place = 0
     while True:
         place = max(place, int(np.searchsorted(at_s, compared_s + interval_s)) - 1, 0)
-        while place < len(at_s) and not _due(float(at_s[place]), compared_s, interval_s, filled_s):
+        while place < len(at_s) and not _due(float(at_s[place]), compared_s, interval_s, state.executed_s):
             place += 1
         if place == len(at_s):
             return asked, None, compared_s
@@ -79,8 +77,8 @@ def questions(
         asked.append((int(heard[place]), compared_s))
 
 
-def _due(at_s: float, compared_s: float, interval_s: float, filled_s: float | None) -> bool:
-    if filled_s is not None and at_s - filled_s < AGREE_S:
+def _due(at_s: float, compared_s: float, interval_s: float, executed_s: float | None) -> bool:
+    if executed_s is not None and at_s - executed_s < AGREE_S:
         return False
     return at_s - compared_s >= interval_s
 
