@@ -47,8 +47,10 @@ class Ground:
     solved: tuple[Solved, ...]
     closes_s: float
     stock_shares: float
+    positions: tuple[BrokerPosition, ...]
+    """What the broker would tell now."""
     told: bool
-    """The broker has told what it holds now: telling it again changes nothing but times."""
+    """Nothing in it differs from the books: its telling changes nothing but times."""
 
 
 def ground(state: State, rules: Rules, at_s: float, positions: tuple[BrokerPosition, ...]) -> Ground | str:
@@ -92,8 +94,17 @@ def ground(state: State, rules: Rules, at_s: float, positions: tuple[BrokerPosit
         tuple(one for one in solved if one is not None),
         session.close_s,
         state.exposure.stock_shares if state.exposure is not None else 0.0,
-        state.positions == positions,
+        positions,
+        _told(state, positions),
     )
+
+
+def _told(state: State, positions: tuple[BrokerPosition, ...]) -> bool:
+    """Whether a comparison with ``positions`` finds nothing: the options as last agreed, the stock as booked."""
+    booked = state.live_ledger.position(state.stock) + (state.external_shares or 0.0)
+    shares = sum(one.quantity for one in positions if one.key == state.stock)
+    agreed = tuple(one for one in state.positions or () if one.key != state.stock)
+    return shares == booked and tuple(one for one in positions if one.key != state.stock) == agreed
 
 
 def _under_way(state: State) -> str:

@@ -59,6 +59,7 @@ def state_after(stretch: Stretch, quotes: tuple[Publication, ...]) -> State:
         portfolio=_portfolio(stretch, state.portfolio),
         day=_day(stretch, state.day),
         recon=_recon(stretch, state.recon),
+        positions=state.positions if stretch.answered_s is None else stretch.ground.positions,
         minute=_minute(stretch, state.minute),
         last_decision=_NAMES[int(stretch.minor[-1])],
     )

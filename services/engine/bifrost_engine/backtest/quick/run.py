@@ -16,8 +16,8 @@ from .ground import ground
 from .handover import newest_quotes, state_after
 from .stretch import Stretch, find
 
-#: After a look that found nothing the next one waits for so many bursts, doubling up to the second number.
-_PAUSE, _LONGEST_PAUSE = 1, 32
+#: After so many looks in vain one burst goes by before the next one, then two, and so on; at most so many.
+PATIENCE, LONGEST_WAIT = 4, 32
 
 
 class QuickRun(BacktestRun):
@@ -34,7 +34,7 @@ class QuickRun(BacktestRun):
         if more.get("policies") or more.get("make_tape"):
             raise ValueError("shadow hedgers and tapes need every evaluation: they go with the full path alone")
         self._on_quiet = on_quiet
-        self._pause, self._wait = _PAUSE, 0
+        self._wait, self._vain = 0, 0
 
     def _instants(self) -> Iterator[Burst]:
         """The bursts that the core has to see. Between two of them stretches are taken without it."""
@@ -58,24 +58,25 @@ class QuickRun(BacktestRun):
         self._work_until(float(block.at_s[index]))
         if self._agenda.next_s() is not None:
             return index
-        stretch = self._look(block, index)
-        if stretch is None:
-            self._wait, self._pause = self._pause, min(2 * self._pause, _LONGEST_PAUSE)
-            return index
-        self._wait, self._pause = 0, _PAUSE
-        self._take(stretch)
-        return stretch.ends
+        stretch, stops = self._look(block, index)
+        ends = index if stretch is None else stretch.ends
+        self._vain = self._vain + 1 if stretch is None else 0
+        # What is known to be for the core is not looked at again; after looking in vain for a while, seldom.
+        self._wait = max(stops - ends, min(self._vain // PATIENCE, LONGEST_WAIT))
+        if stretch is not None:
+            self._take(stretch)
+        return ends
 
-    def _look(self, block: Block, index: int) -> Stretch | None:
+    def _look(self, block: Block, index: int) -> tuple[Stretch | None, int]:
         latency_s, state = self._model.latency_s, self._hedger.state
         gates = self.rules.config.gates.state
         tolerated_ms = min(gates.system.data_lag_threshold_ms, gates.market.stale_ts_threshold_ms)
         if self._hedger.fault or latency_s * 1000.0 > tolerated_ms or self._over_s is None:
             # An answer of the broker that comes later than that finds the market stale.
-            return None
+            return None, index
         begun = ground(state, self.rules, float(block.at_s[index]), self._broker.position_rows())
         if isinstance(begun, str):
-            return None
+            return None, index
         return find(begun, block, index, self._over_s, latency_s)
 
     def _take(self, stretch: Stretch) -> None:

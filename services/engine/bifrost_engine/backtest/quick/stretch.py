@@ -13,7 +13,7 @@ from .look import Piece, carry_of, look_over
 from .pieces import Question, quotes_of
 
 #: Bursts looked over at first, and at most at once: what lies behind the end of a stretch is looked over for nothing.
-FIRST, MOST = 256, 2048
+FIRST, MOST = 512, 1024
 #: Fewer bursts than this are put to the core: going on from a stretch costs as much as some evaluations.
 LEAST = 6
 
@@ -54,14 +54,14 @@ class Stretch:
         return np.flatnonzero(self.on_quotes)
 
 
-def find(ground: Ground, block: Block, begins: int, until_s: float, latency_s: float) -> Stretch | None:
-    """The longest stretch from burst ``begins`` of ``block`` on; None when it is not worth it.
+def find(ground: Ground, block: Block, begins: int, until_s: float, latency_s: float) -> tuple[Stretch | None, int]:
+    """The longest stretch from burst ``begins`` of ``block`` on, and the burst that the core has to see in any case.
 
-    ``until_s`` ends it whatever the quotes say.
+    None when it is not worth it. ``until_s`` ends it whatever the quotes say.
     """
     until = int(np.searchsorted(block.at_s, min(until_s, ground.closes_s)))
     carry, pieces = carry_of(ground), []
-    low, size = begins, FIRST
+    low, size, stops = begins, FIRST, begins
     while low < until:
         high = min(until, low + size)
         quotes = quotes_of(ground, block, low, high)
@@ -69,10 +69,11 @@ def find(ground: Ground, block: Block, begins: int, until_s: float, latency_s: f
             break
         piece = look_over(ground, carry, quotes, block, high, latency_s)
         pieces.append(piece)
-        if piece.stops < high:
+        stops = piece.stops
+        if stops < high:
             break
         low, size = high, min(MOST, 2 * size)
-    return _joined(ground, block, begins, pieces)
+    return _joined(ground, block, begins, pieces), stops
 
 
 def _joined(ground: Ground, block: Block, begins: int, pieces: list[Piece]) -> Stretch | None:
