@@ -13,7 +13,7 @@ export SCENARIO TWS YES
 VENV := .venv
 DEV := .venv-dev
 # Most tests wait for processes: two workers keep two cores busy. A file stays on one worker with what it started.
-WORKERS ?= 2
+WORKERS ?= 3
 DESK = $(VENV)/bin/python -m bifrost_desk
 WHICH = $(if $(TWS),--tws $(TWS),$(if $(SCENARIO),--scenario $(SCENARIO)))
 COMPOSE = tools/desk/compose

@@ -81,8 +81,13 @@ class ReplayReport:
         return not (self.torn or self.corrupt or self.refused)
 
 
+_PLAIN_ALREADY = frozenset({str, int, bool, type(None)})
+
+
 def plain(value: object) -> object:
     """The JSON form of a column value: ISO times, numbers, text; NaN and infinities become null."""
+    if type(value) in _PLAIN_ALREADY:
+        return value
     if isinstance(value, Enum):
         return plain(value.value)
     if isinstance(value, datetime | date):

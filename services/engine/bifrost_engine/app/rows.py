@@ -68,10 +68,21 @@ _PLAIN_ALREADY = frozenset({str, int, bool, type(None)})
 
 def plain(value: Any) -> Any:
     """A value as JSON takes it: keys and enumerations as texts, numbers that are no numbers as null."""
-    if type(value) in _PLAIN_ALREADY:
+    kind, as_it_is = type(value), _PLAIN_ALREADY
+    if kind in as_it_is:
         return value
-    if isinstance(value, float):
+    if kind is float:
         return value if math.isfinite(value) else None
+    if kind is dict:
+        # A call for each leaf would be most of the work.
+        return {
+            key if type(key) is str else str(key): item if type(item) in as_it_is else plain(item)
+            for key, item in value.items()
+        }
+    if kind is list or kind is tuple:
+        return [item if type(item) in as_it_is else plain(item) for item in value]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
