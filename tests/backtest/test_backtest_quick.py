@@ -64,7 +64,8 @@ KEYS: dict[str, st.SearchStrategy[Any]] = {
     "gates.state.market.gap_pct": st.sampled_from((1.0, 0.1)),
     "daemon.reconcile_interval_s": st.sampled_from((30.0, 3.0)),
     "order.order_type": st.sampled_from(("market", "limit")),
-    "greeks.dividend_yield": st.just(0.0),
+    "greeks.risk_free_rate": st.sampled_from((0.0, 0.05, 0.0)),
+    "greeks.dividend_yield": st.sampled_from((0.0, 0.0, 0.02)),
 }
 CASES = st.builds(
     Case,

@@ -47,7 +47,7 @@ class Premium:
 
 
 @lru_cache(maxsize=1)
-def _points() -> tuple[Floats, Floats]:
+def quadrature() -> tuple[Floats, Floats]:
     """Roots of the share of time gone, thick at both ends, where the integrand bends most; and their weights."""
     y, weight = legendre(_POINTS)
     return y * y * (3.0 - 2.0 * y), weight * 6.0 * y * (1.0 - y)
@@ -67,7 +67,7 @@ def within(t_years: Floats, vol: Floats) -> Flags:
 
 def premium(spot: float, strike: Floats, t_years: Floats, rate: float, q: float, vol: Floats, sign: Floats) -> Premium:
     """The premium of legs that `reaches` and `within` allow; arrays of one length, ``sign`` +1 for calls."""
-    x, weight = _points()
+    x, weight = quadrature()
     before = np.sqrt(1.0 - x * x)
     critical, shift, now = _critical(spot, strike, t_years, rate, q, vol, sign, before)
     years = t_years[:, None]

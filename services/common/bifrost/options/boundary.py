@@ -74,14 +74,43 @@ class Boundary:
             Two arrays of shape (n, m).
         """
         along_time = _polynomials(2.0 * root_years / math.sqrt(self.horizon) - 1.0, _TIMES).T
-        along_vol = _polynomials(2.0 * np.log(vol / LOWEST_VOL) / _LOG_SPAN - 1.0, _VOLS)
-        scale = vol * math.sqrt(self.horizon)
-        squared = np.maximum(along_vol @ self.curve @ along_time, 1e-16)
-        distance = np.sqrt(squared)
-        by_coordinate = along_vol @ self.slope @ along_time
+        along_vol = _along(vol)
+        return self._told(vol, along_vol @ self.curve @ along_time, along_vol @ self.slope @ along_time)
+
+    def read_each(self, vol: Floats, root_years: Floats, *, slopes: bool) -> tuple[Floats, Floats]:
+        """As `read`, each volatility at times of its own: shapes (n,) and (n, m), results of shape (n, m).
+
+        Without ``slopes`` the derivatives mean nothing.
+        """
+        along_vol, at = _along(vol), 2.0 * root_years / math.sqrt(self.horizon) - 1.0
+        squared = _clenshaw(along_vol @ self.curve, at)
+        return self._told(vol, squared, _clenshaw(along_vol @ self.slope, at) if slopes else squared)
+
+    def _told(self, vol: Floats, squared: Floats, by_coordinate: Floats) -> tuple[Floats, Floats]:
+        distance = np.sqrt(np.maximum(squared, 1e-16))
         # d(vol · distance)/d vol, the coordinate moving by 2 / (span · vol).
         change = distance + by_coordinate / (distance * _LOG_SPAN)
+        scale = vol * math.sqrt(self.horizon)
         return self.start - scale[:, None] * distance, -math.sqrt(self.horizon) * change
+
+
+def _along(vol: Floats) -> Floats:
+    """The Chebyshev polynomials of volatilities, one row each."""
+    return _polynomials(2.0 * np.log(vol / LOWEST_VOL) / _LOG_SPAN - 1.0, _VOLS)
+
+
+def _clenshaw(coefficients: Floats, x: Floats) -> Floats:
+    """Σ c_k T_k(x), each row with coefficients of its own (C. Clenshaw, 1955)."""
+    doubled = 2.0 * x
+    later: Floats = np.zeros_like(x)
+    latest: Floats = np.zeros_like(x)
+    for k in range(coefficients.shape[1] - 1, 0, -1):
+        following: Floats = doubled * later
+        following -= latest
+        following += coefficients[:, k, None]
+        later, latest = following, later
+    result: Floats = coefficients[:, 0, None] + x * later - latest
+    return result
 
 
 def horizon_of(t_years: float) -> float:
@@ -90,6 +119,13 @@ def horizon_of(t_years: float) -> float:
     while horizon < t_years:
         horizon *= _HORIZON_STEP
     return horizon
+
+
+def horizons_of(t_years: Floats) -> Floats:
+    """`horizon_of` each."""
+    ladder: Floats = np.array([_FIRST_HORIZON * _HORIZON_STEP**step for step in range(12)])
+    result: Floats = ladder[np.searchsorted(ladder, t_years)]
+    return result
 
 
 @lru_cache(maxsize=64)

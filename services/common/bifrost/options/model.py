@@ -17,7 +17,7 @@ from .tree import Flags, Lattice, escrow, premium
 MIN_YEARS = 1e-9
 """About 30 ms: nearer to expiry the formula has no meaning; the engine then counts the leg as expired."""
 _MAX_VOL = 10.0
-_FAR_STANDARD_DEVIATIONS = 12.0
+FAR_STANDARD_DEVIATIONS = 12.0
 _SPOT_BUMP = 0.01
 _VOL_BUMP = 0.005
 _RATE_BUMP = 0.001
@@ -153,7 +153,7 @@ def _book(
     theta = base.theta_year - base.delta * rate * held_back
     rho = base.rho + base.delta * _escrow_rho(t_years, rates, dividends)
     figures = [base.price, base.delta, base.gamma, base.vega, theta, rho]
-    wide = np.abs(np.log(risky / strike)) < _FAR_STANDARD_DEVIATIONS * vol * np.sqrt(t_years)
+    wide = np.abs(np.log(risky / strike)) < FAR_STANDARD_DEVIATIONS * vol * np.sqrt(t_years)
     early = np.where(sign > 0, calls, puts)
     # Beyond the tree's reach the holder of a leg in the money exercises at once.
     intrinsic = np.maximum(sign * (spot - strike), 0.0)

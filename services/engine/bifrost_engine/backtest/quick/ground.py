@@ -75,7 +75,7 @@ def ground(state: State, rules: Rules, at_s: float, positions: tuple[BrokerPosit
         return why
     book = Book.of(legs, rules.config, rules.calendar)
     if book is None:
-        return "early exercise matters"
+        return "a leg is priced by a tree"
     column = {state.stock: 0} | {leg.key: number for number, leg in enumerate(legs, start=1)}
     held = state.day.positions
     if any(key not in column and not position.flat for key, position in held.items()):

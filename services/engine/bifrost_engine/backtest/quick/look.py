@@ -114,12 +114,12 @@ def look_over(ground: Ground, carry: Carry, quotes: Quotes, block: Block, hi: in
     fresh |= np.diff(line.at_s, prepend=carry.last_s) >= RECOMPUTE_S
     shown = _shown(carry, quotes, where, mids)
     worked = _worked(carry, line.at_s, fresh, shown, solves.evaluation)
-    delta = ground.stock_shares + ground.book.deltas(line.at_s, mids[:, 0], iv) @ ground.book.weight
-    delta = _last_of(worked, delta, carry.delta)
+    deltas, sure = ground.book.deltas(line.at_s, mids[:, 0], iv)
+    delta = _last_of(worked, ground.stock_shares + deltas @ ground.book.weight, carry.delta)
     pnl_usd = ground.state.day.daily_pnl_usd + (mids - ground.marks) @ ground.units
 
     doubt, minor = _bands(ground, delta, np.where(fresh, 0.0, _drift(ground, line, iv)))
-    doubt |= _loss(ground, pnl_usd)
+    doubt |= ~sure | _loss(ground, pnl_usd)
     doubt |= (line.at_s[:, None] - quote_s > FRESH_S).any(axis=1)
     doubt[solves.evaluation[~clean]] = True
     _doubt_the_stock(doubt, ground, carry.mids[0], quotes, where)
