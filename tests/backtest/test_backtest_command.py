@@ -35,6 +35,9 @@ def test_TC_3_R_B1_3_a_straddle_is_bought_and_hedged_and_the_report_shows_it(
     assert found["pnl"]["liquidated_usd"] == pytest.approx(found["pnl"]["at_mid_usd"] - costs, abs=1e-5)
     page = (tmp_path / "report.html").read_text()
     assert page.count("<svg") == 4 and "http" not in page and "<script" not in page and "src=" not in page
+    # Cost against variance of each policy: a point of the chart and a row of the table.
+    assert len(found["policies"]) == 16 and page.count("<circle") == 16
+    assert all(page.count(f"{number}: {row['policy']}") == 2 for number, row in enumerate(found["policies"], start=1))
     for shown in (f"{found['pnl']['at_mid_usd']:,.2f}", "min_price_move", found["config_hash"], found["data_hash"]):
         assert shown in page
 

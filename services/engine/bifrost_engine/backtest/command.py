@@ -250,6 +250,8 @@ def run_replay(args: argparse.Namespace) -> int:
 
 
 def _text(summary: Mapping[str, Any]) -> str:
+    from .summary import parts_shown
+
     pnl, bad = summary["pnl"], summary["bad_rows"]
     sharpe = "-" if summary["sharpe"] is None else f"{summary['sharpe']:.2f}"
     legs = ", ".join(f"{leg['quantity']:+g} {leg['contract_key']}" for leg in summary["legs"])
@@ -262,7 +264,7 @@ def _text(summary: Mapping[str, Any]) -> str:
         f"slippage paid         {summary['slippage_usd']:>14,.2f} $",
         f"stock commissions     {summary['commissions_usd']:>14,.2f} $",
     ]
-    lines += [f"  {name:<19} {value:>14,.2f} $" for name, value in summary["attribution"].items()]
+    lines += [f"  {name:<19} {value:>14,.2f} $" for name, value in parts_shown(summary).items()]
     lines += [f"  blocked: {reason:<25} {count:>8,}" for reason, count in summary["blocked"].items()]
     if "quick" in summary:
         lines.append(_quick_text(summary["quick"], summary["ticks"]))

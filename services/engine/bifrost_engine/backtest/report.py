@@ -9,6 +9,7 @@ from typing import Any
 from bifrost.config import Config
 
 from .charts import line_chart, scatter
+from .summary import parts_shown
 from .tally import Tally
 
 _STYLE = """
@@ -107,12 +108,11 @@ def _figures(summary: Mapping[str, Any]) -> str:
 
 
 def _attribution(summary: Mapping[str, Any]) -> str:
-    parts = summary["attribution"]
+    parts = parts_shown(summary)
     if not parts:
         return '<p class="none">the core made no attribution</p>'
     rows = [(name, _usd(value)) for name, value in parts.items()]
-    total = summary["attribution_total_usd"]
-    rows += [("total", _usd(total)), ("P&L at mid", _usd(summary["pnl"]["at_mid_usd"]))]
+    rows += [("total", _usd(sum(parts.values()))), ("P&L at mid", _usd(summary["pnl"]["at_mid_usd"]))]
     return _table(("part", "dollars"), rows)
 
 

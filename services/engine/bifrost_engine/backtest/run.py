@@ -29,6 +29,7 @@ from bifrost_engine.domain.events import (
     SuspensionRead,
     TimePassed,
 )
+from bifrost_engine.domain.ledger.reconcile import AGREE_S
 from bifrost_engine.domain.ledger.restore import Restored, initial_state
 from bifrost_engine.domain.machines.trading import TradingState
 from bifrost_engine.domain.policies import Policy
@@ -47,6 +48,8 @@ from .ticks import Tick
 ACCOUNT = "DU0000001"
 #: While something waits on a time-out the clock beats as often as this, and at most so many times after one quote.
 BEAT_S, MOST_BEATS = 1.0, 20
+#: A minute's bar follows the one before after so many seconds.
+QUIET_S = 60.0
 _NUMBERS = 1_000_000
 _STARTING = (TradingState.BOOT, TradingState.SYNC)
 
@@ -175,6 +178,7 @@ class BacktestRun:
             if self._over_s is not None and burst.at_s >= self._over_s:
                 ended = "the first of the legs expires here"
                 break
+            self._beat_through(last_s, burst.at_s)
             self._work_until(burst.at_s)
             self._burst(burst)
             last_s = burst.at_s
@@ -340,6 +344,15 @@ class BacktestRun:
             work()
             self._hedger.drain()
 
+    def _beat_through(self, before_s: float | None, at_s: float) -> None:
+        """Before and after the session quotes are rare, and live the clock beats all the time.
+
+        The beat before a quote does what was long due (the comparison with the broker), so that the quote is answered
+        for what it is.
+        """
+        if before_s is not None and at_s - before_s > QUIET_S and not self.rules.calendar.is_open_s(at_s):
+            self._agenda.at(at_s - BEAT_S, self._beat)
+
     def _beat_again(self) -> None:
         """Between quotes the clock beats only while somebody waits on it: an order, a time-out, a confirmation."""
         if not self._beating and self._beats < MOST_BEATS and self._waiting():
@@ -361,5 +374,7 @@ class BacktestRun:
             or state.safe_clear_s is not None
             or state.data_bad_s is not None
             or state.recon.suspects_s is not None
+            # The comparison that an execution puts off: live it does not wait for the next quote either.
+            or (state.executed_s is not None and self.clock.now_s - state.executed_s < AGREE_S)
             or state.trading in _STARTING
         )

@@ -124,6 +124,15 @@ def summary(
     return cleaned
 
 
+def parts_shown(summary: Mapping[str, Any]) -> dict[str, float]:
+    """The attribution in cents; the residual takes what rounding leaves, so that the parts shown make the P&L shown."""
+    shown = {name: round(value, 2) for name, value in summary["attribution"].items()}
+    if shown:
+        left = round(summary["pnl"]["at_mid_usd"], 2) - sum(shown.values())
+        shown["residual"] = round(shown.get("residual", 0.0) + left, 2)
+    return shown
+
+
 def _legs(outcome: Outcome, model: FillModel) -> list[dict[str, Any]]:
     return [
         {
