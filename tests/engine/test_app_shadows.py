@@ -17,7 +17,7 @@ from bifrost_engine.backtest.legs import Entry
 from bifrost_engine.backtest.market import QuotesInMemory
 from bifrost_engine.backtest.run import BacktestRun
 from bifrost_engine.domain.decide import Step, decide
-from bifrost_engine.domain.effects import RecordShadow
+from bifrost_engine.domain.effects import Alert, RecordShadow
 from bifrost_engine.domain.events import Event
 from bifrost_engine.domain.policies import TimeBased
 from bifrost_engine.domain.state import Rules, State
@@ -44,7 +44,14 @@ class Watched:
     def __init__(self, *hedgers: str, model: FillModel = FREE) -> None:
         self.rules = rules(*hedgers)
         self.written: list[RecordShadow] = []
-        self.desk = ShadowDesk(lambda: self.rules, self.written.append, model.stock_commission)
+        self.alerts: list[Alert] = []
+        self.desk = ShadowDesk(lambda: self.rules, self._take, model.stock_commission)
+
+    def _take(self, effect: RecordShadow | Alert) -> None:
+        if isinstance(effect, Alert):
+            self.alerts.append(effect)
+        else:
+            self.written.append(effect)
 
     def open(self, stored: list[Mapping[str, Any]]) -> None:
         async def read() -> list[Mapping[str, Any]]:
@@ -202,3 +209,4 @@ def test_a_shadow_that_fails_ends_the_shadows_and_nothing_else(
     watched.desk.flush()
     assert watched.desk.broken == "the shadow hedgers ended: no gamma"
     assert {one.row["hedges"] for one in watched.written} == {0}, "only what was before it failed"
+    assert [(alert.code, alert.message) for alert in watched.alerts] == [("shadow_hedgers", watched.desk.broken)]

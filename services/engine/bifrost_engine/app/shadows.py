@@ -17,7 +17,7 @@ from bifrost.config.shadows import ShadowHedger
 from bifrost.contract import ContractKey
 
 from bifrost_engine.domain.decide import Step
-from bifrost_engine.domain.effects import RecordShadow
+from bifrost_engine.domain.effects import Alert, RecordShadow, Severity
 from bifrost_engine.domain.evaluate import Evaluation
 from bifrost_engine.domain.policies import FixedBand, GammaScaledBand, Policy, TimeBased, WhalleyWilmott
 from bifrost_engine.domain.policies.shadows import (
@@ -106,13 +106,13 @@ class ShadowDesk:
     rules : callable
         The rules in force.
     record : callable
-        Takes a row to be kept.
+        Takes a row to be kept, or the news that there will be none.
     commission : callable
         What an order in the stock would cost, ``(shares, dollars) -> dollars``.
     """
 
     def __init__(
-        self, rules: Callable[[], Rules], record: Callable[[RecordShadow], None], commission: Commission
+        self, rules: Callable[[], Rules], record: Callable[[RecordShadow | Alert], None], commission: Commission
     ) -> None:
         self._rules = rules
         self._record = record
@@ -140,6 +140,8 @@ class ShadowDesk:
         except Exception as error:
             self.broken = f"the shadow hedgers ended: {error}"
             log.error("%s", self.broken, exc_info=True)
+            if step.evaluation is not None:
+                self._record(Alert(step.evaluation.view.at, Severity.WARNING, "shadow_hedgers", self.broken))
 
     def flush(self) -> None:
         """Write what the last minute brought."""
