@@ -56,7 +56,7 @@ class QuickRun(BacktestRun):
             return index
         # What is due before the next burst comes first in any case.
         self._work_until(float(block.at_s[index]))
-        if self._agenda.next_s() is not None:
+        if self._agenda.next_s() is not None or self._waiting():
             return index
         stretch, stops = self._look(block, index)
         ends = index if stretch is None else stretch.ends
