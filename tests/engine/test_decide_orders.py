@@ -287,3 +287,16 @@ def test_decide_is_pure_the_same_step_twice() -> None:
 
     one, two = decide(rig.state, event, rig.rules), decide(rig.state, event, rig.rules)
     assert one == two
+
+
+def test_an_order_taken_back_before_it_left_is_not_blamed_on_an_idle_machine() -> None:
+    """The very evaluation that withdraws it sees that nothing is under way: no "order machine in EXEC_IDLE"."""
+    rig = Rig(rules(order__ack_timeout_s=20))
+    rig.intents_durable = False
+    rig.start()
+    assert rig.state.hedge is HedgeState.SEND
+    step = rig.quote(139.0)  # delta has fallen: all the shares would now be too many
+    assert step.evaluation is not None
+    view, gates = step.evaluation.view, {gate.name: gate for gate in step.evaluation.gates}
+    assert rig.of(fx.RecordIntentState)[-1].state is IntentState.NEVER_SENT
+    assert view.hedge_state is HedgeState.EXEC_IDLE and gates["order_working"].passed

@@ -86,6 +86,8 @@ def evaluate(turn: Turn) -> Evaluation | None:
     results = gates.evaluate(view)
     _walk(turn, view, results, _unsafe_cause(turn, dimensions, stale, exposure))
     if turn.state.trading is not view.trading_state or turn.state.hedge is not view.hedge_state:
+        # An order that was withdrawn before it was sent is gone: E with it, or the lamp would blame an idle machine.
+        dimensions = _classify(turn, exposure, session, stale)
         view = look.view_of(turn, exposure, dimensions, session, stale)
         results = gates.evaluate(view)
     outcome, reason = _act(turn, view, results, dimensions)
