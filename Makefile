@@ -35,8 +35,8 @@ down: ## stop the containers; the data stays
 ps: ## what runs, as containers or as local processes
 	@if $(COMPOSE) running; then $(COMPOSE) ps; else $(MAKE) -s env && $(DESK) ps $(WHICH); fi
 
-logs: ## follow one service's log: make logs S=engine (or pricer, monitor, simulator)
-	@test -n "$(S)" || { echo "name a service: make logs S=engine (or pricer, monitor, simulator)" >&2; exit 2; }
+logs: ## follow one service's log: make logs S=engine (or pricer, monitor, simulator, backtest)
+	@test -n "$(S)" || { echo "name a service: make logs S=engine (or pricer, monitor, simulator, backtest)" >&2; exit 2; }
 	@if $(COMPOSE) running; then $(COMPOSE) log $(S); else $(MAKE) -s env && $(DESK) logs $(S) $(WHICH); fi
 
 token: ## print the link that signs the browser in

@@ -512,7 +512,8 @@ CREATE TABLE IF NOT EXISTS backtest_runs (
     data_hash    text NOT NULL,
     code_version text NOT NULL,
     config       jsonb NOT NULL,
-    summary      jsonb NOT NULL DEFAULT '{}'
+    summary      jsonb NOT NULL DEFAULT '{}',
+    curves       jsonb               -- equity, net delta and spot over the run, thinned; null for runs of an older version
 );
 
 CREATE TABLE IF NOT EXISTS backtest_ticks (
@@ -526,6 +527,39 @@ CREATE TABLE IF NOT EXISTS backtest_ticks (
     net_delta    double precision,
     spot         double precision,
     PRIMARY KEY (run_id, seq)
+);
+
+-- A backtest launched from the page: asked for by the monitor, carried out by the backtest process.
+CREATE TABLE IF NOT EXISTS backtest_jobs (
+    id                  bigserial PRIMARY KEY,
+    created_at          timestamptz NOT NULL DEFAULT clock_timestamp(),
+    requested_by        text,
+    request             jsonb NOT NULL,
+    status              text NOT NULL DEFAULT 'pending'
+                        CHECK (status IN ('pending', 'running', 'done', 'failed', 'cancelled')),
+    started_at          timestamptz,
+    finished_at         timestamptz,
+    cancel_requested_at timestamptz,
+    progress            jsonb NOT NULL DEFAULT '{}',
+    run_id              uuid REFERENCES backtest_runs ON DELETE SET NULL,
+    error               text
+);
+-- One at a time: a second one would take the engine's processor.
+CREATE UNIQUE INDEX IF NOT EXISTS backtest_jobs_open ON backtest_jobs ((true)) WHERE status IN ('pending', 'running');
+
+CREATE TABLE IF NOT EXISTS backtest_worker (
+    id       integer PRIMARY KEY CHECK (id = 1),
+    host     text NOT NULL,
+    pid      integer NOT NULL,
+    beat_at  timestamptz NOT NULL,
+    offer    jsonb NOT NULL DEFAULT '{}'   -- recorded data it can use, defaults
+);
+
+-- Up to which alert the monitor has told somebody: its successor tells of what nobody saw.
+CREATE TABLE IF NOT EXISTS notified_until (
+    id       integer PRIMARY KEY CHECK (id = 1),
+    alert_id bigint NOT NULL,
+    told_at  timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
 CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -642,6 +676,8 @@ END $$;
 CREATE OR REPLACE TRIGGER check_lease BEFORE UPDATE ON engine_lease FOR EACH ROW EXECUTE FUNCTION bifrost_check_lease();
 CREATE OR REPLACE TRIGGER notify AFTER INSERT OR UPDATE ON daemon_control
     FOR EACH ROW EXECUTE FUNCTION bifrost_notify_control();
+CREATE OR REPLACE TRIGGER notify AFTER INSERT OR UPDATE ON backtest_jobs
+    FOR EACH ROW EXECUTE FUNCTION bifrost_notify_id();
 CREATE OR REPLACE TRIGGER notify AFTER INSERT OR UPDATE ON daemon_run_status
     FOR EACH ROW EXECUTE FUNCTION bifrost_notify_run_status();
 CREATE OR REPLACE TRIGGER notify AFTER INSERT OR UPDATE OR DELETE ON account_positions
@@ -684,6 +720,8 @@ GRANT INSERT ON status_history, operations, executions, execution_costs, decisio
     TO bifrost_engine;
 GRANT UPDATE ON daemon_control, engine_lease TO bifrost_engine;
 GRANT INSERT ON backtest_runs, backtest_ticks TO bifrost_engine;
+GRANT UPDATE ON backtest_jobs TO bifrost_engine;
+GRANT INSERT, UPDATE ON backtest_worker TO bifrost_engine;
 GRANT USAGE ON SEQUENCE decision_seq, status_history_id_seq, operations_id_seq, decisions_id_seq,
     reconciliations_id_seq, alerts_id_seq TO bifrost_engine;
 GRANT EXECUTE ON FUNCTION bifrost_retention(integer, integer) TO bifrost_engine;
@@ -695,6 +733,9 @@ GRANT INSERT ON daemon_control TO bifrost_monitor;
 GRANT USAGE ON SEQUENCE daemon_control_id_seq TO bifrost_monitor;
 GRANT UPDATE ON daemon_run_status TO bifrost_monitor;
 GRANT INSERT, UPDATE ON settings TO bifrost_monitor;
+GRANT INSERT, UPDATE ON backtest_jobs, notified_until TO bifrost_monitor;
+GRANT USAGE ON SEQUENCE backtest_jobs_id_seq TO bifrost_monitor;
 
 INSERT INTO schema_migrations (version, name) VALUES (1, 'source_tables'), (2, 'desk'), (3, 'pnl_attribution'),
-    (4, 'decisions_of_orders'), (5, 'counts_by_epoch'), (6, 'shadow_hedgers') ON CONFLICT DO NOTHING;
+    (4, 'decisions_of_orders'), (5, 'counts_by_epoch'), (6, 'shadow_hedgers'),
+    (7, 'backtest_jobs') ON CONFLICT DO NOTHING;

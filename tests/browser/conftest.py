@@ -29,7 +29,7 @@ TOKEN = "a-token-of-the-browser-tests"
 class Served:
     """A monitor on a real port that can be stopped and started again on the same one."""
 
-    def __init__(self, database: Database, home: Path) -> None:
+    def __init__(self, database: Database, home: Path, **variables: str) -> None:
         self.database = database
         self.port = free_port()
         self.env = {
@@ -37,6 +37,7 @@ class Served:
             "BIFROST_HOME": str(home),
             "MONITOR_PORT": str(self.port),
             "BIFROST_MONITOR__CONTROL_POSTS_PER_MINUTE": "6000",
+            **variables,
         }
         self.url = f"http://127.0.0.1:{self.port}/"
         self.link = f"{self.url}?token={TOKEN}"

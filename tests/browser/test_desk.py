@@ -158,6 +158,72 @@ def test_the_monitor_restarts_under_an_open_page(browser: Browser, desk: Desk) -
         done(page, "resume")
 
 
+def test_an_order_whose_fate_nobody_tells_is_resolved(page: Page, desk: Desk) -> None:
+    """The gateway forgets an order and the wire goes: the operator looked at TWS and says that nothing was filled."""
+    placed = set(desk.placed())
+    desk.simulator.post("/faults/order_lost", after_s=0)
+    reference = desk.until(lambda: next(iter(set(desk.placed()) - placed), None), "an order that is lost", 60)
+    desk.to_gateway.cut()
+    page.locator("[data-command=resolve_order]").click()
+    question = page.get_by_role("dialog")
+    expect(question).to_contain_text(reference)
+    question.get_by_label("not filled").check()
+    question.get_by_role("button", name="Resolve order").click()
+    done(page, "resolve_order")
+    desk.recover()
+    told = "SELECT state FROM order_intents WHERE order_ref = %s"
+    desk.until(lambda: desk.database.value(told, reference) == "cancelled", "the intent's end")
+    assert not desk.database.query("SELECT 1 FROM executions WHERE order_ref = %s", reference)
+    assert reference not in {order["order_ref"] for order in desk.open_orders()}
+
+
+def test_safe_mode_a_latched_breaker_and_strangers_shares_are_one_button_each(page: Page, desk: Desk) -> None:
+    """An engine that waits long before it leaves safe mode, finds its breaker latched and, in account scope, shares
+    that nobody has confirmed.
+
+    The breaker is latched in the row, as an earlier life would have left it: this market cannot be told to lose.
+    """
+    desk.engine.terminate()
+    desk.trade_by_hand("BUY", 40)
+    desk.by_hand += 40
+    desk.database.query(
+        "UPDATE trading_days SET breaker_at = (SELECT max(ts) FROM status_history), breaker_reset_at = NULL, "
+        "breaker_reason = 'lost too much' WHERE trading_day = (SELECT max(trading_day) FROM trading_days)"
+    )
+    with desk.new_engine(
+        "account",
+        BIFROST_GATES__INTENT__HEDGE__STOCK_SCOPE="account",
+        BIFROST_GATES__STATE__SYSTEM__SAFE_DEBOUNCE_S="600",
+    ):
+        press(page, "reset_breaker")
+        done(page, "reset_breaker")
+        reset = "SELECT breaker_reset_at IS NOT NULL FROM trading_days ORDER BY trading_day DESC LIMIT 1"
+        assert desk.database.value(reset) is True
+        desk.until(lambda: asks_to_accept(page, desk.broker_shares()), "the broker's shares in the question")
+        page.get_by_role("dialog").get_by_role("button", name="Accept positions").click()
+        done(page, "accept_positions")
+        named = "SELECT (args->'expected'->>%s)::float8 FROM daemon_control WHERE command = 'accept_positions'"
+        assert desk.database.value(named, STOCK) == desk.broker_shares()
+        assert desk.database.query("SELECT shares, origin FROM external_baseline") == [(desk.by_hand, "confirmed")]
+        press(page, "resume_safe")
+        done(page, "resume_safe")
+        assert desk.database.value("SELECT result->>'was' FROM daemon_control WHERE command = 'resume_safe'")
+        expect(page.locator("body[data-lamp=green]")).to_be_visible()
+        placed = len(desk.placed())
+        desk.until(lambda: len(desk.placed()) > placed, "a hedge at the broker", 60)
+
+
+def asks_to_accept(page: Page, shares: float) -> bool:
+    """Whether the question names so many shares; it keeps what it showed when it was asked."""
+    press(page, "accept_positions")
+    question = page.get_by_role("dialog")
+    named = question.get_by_role("row", name=STOCK.split("|")[0]).first.locator("td").inner_text()
+    if named == f"{shares:,.0f}".replace("-", "−"):
+        return True
+    question.get_by_role("button", name="Back").click()
+    return False
+
+
 def test_stop_asks_ends_the_engine_and_shows_how_to_start_one(page: Page, desk: Desk) -> None:
     press(page, "stop")
     expect(page.get_by_role("dialog")).to_contain_text("nobody hedges them")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +17,11 @@ from tests.support.browser import opened, serious_findings
 from tests.support.postgres import Database
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
-PAGES = ("desk", "accounts", "activity", "performance", "logs", "simulator")
+RUNS = ("a1111111-1111-4111-8111-111111111111", "b2222222-2222-4222-8222-222222222222")
+PAGES = (
+    "desk", "accounts", "activity", "performance", "backtest", f"backtest/run/{RUNS[0]}",
+    f"backtest/compare/{RUNS[0]},{RUNS[1]}", "logs", "simulator",
+)  # fmt: skip
 
 
 def newest_command(database: Database) -> tuple[int, str, dict[str, object]] | None:
@@ -123,6 +131,49 @@ def test_rare_controls_appear_when_they_are_needed(browser: Browser, served: Ser
     }
 
 
+def test_nobody_is_told_until_a_channel_is_configured(browser: Browser, served: Served) -> None:
+    with opened(browser, served.link) as (page, problems):
+        expect(page.locator("#notify-how")).to_contain_text("BIFROST_NOTIFY__WEBHOOK_URL")
+        expect(page.locator("#notify-test")).to_have_count(0)
+        assert problems == []
+
+
+def test_a_channel_is_tested_from_the_page(browser: Browser, database: Database, tmp_path: Path) -> None:
+    """The button sends one message; the page shows that it was taken, and what a channel says that takes none."""
+    heard: list[dict[str, Any]] = []
+    answers = [204, 500]
+
+    class Hook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            self.send_response(answers[len(heard) - 1])
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    rows.write_running_desk(database)
+    with HTTPServer(("127.0.0.1", 0), Hook) as hook:
+        threading.Thread(target=hook.serve_forever, daemon=True).start()
+        monitor = Served(database, tmp_path, BIFROST_NOTIFY__WEBHOOK_URL=f"http://127.0.0.1:{hook.server_port}/secret")
+        monitor.start()
+        try:
+            with opened(browser, monitor.link) as (page, problems):
+                row = page.locator("[data-channel=webhook]")
+                expect(row).to_contain_text("nothing sent yet")
+                page.locator("#notify-test").click()
+                expect(page.locator("#notify-results")).to_have_text("webhook: the test was taken.")
+                expect(row).to_contain_text("sent 1")
+                page.locator("#notify-test").click()
+                expect(page.locator("#notify-results")).to_contain_text("127.0.0.1 answered 500")
+                expect(row).to_contain_text("failed 1")
+                assert "secret" not in page.content() and problems == []
+        finally:
+            monitor.stop()
+            hook.shutdown()
+    assert [told["code"] for told in heard] == ["test", "test"]
+
+
 def test_forms_are_not_overwritten_while_typing(browser: Browser, served: Served) -> None:
     """News arrives under the operator's hands; a live port asks for confirmation before it is saved."""
     with opened(browser, served.link) as (page, _):
@@ -181,12 +232,15 @@ def test_every_page_fits_speaks_and_is_accessible(
     """No page is wider than its screen, the console stays silent, and axe finds nothing serious."""
     rows.write_operation(served.database, "2026-03-20T15:04:05+00:00", "fill", side="BUY", quantity=33, order_ref="BFX")
     rows.write_trading_day(served.database)
+    rows.write_backtest_worker(served.database)
+    for run_id in RUNS:
+        rows.write_backtest(served.database, run_id)
     with opened(browser, served.link, width=width, height=800, theme=theme, language=language) as (page, problems):
         expect(page.locator("html")).to_have_attribute("data-theme", theme)
         expect(page.locator("html")).to_have_attribute("lang", "zh-CN" if language == "zh" else "en")
         for name in PAGES:
             page.evaluate("name => { location.hash = '#/' + name }", name)
-            expect(page.locator(f"main.page-{name} .panel").first).to_be_visible()
+            expect(page.locator(f"main.page-{name.split('/')[0]} .panel").first).to_be_visible()
             expect(page.locator("main .skeleton")).to_have_count(0)
             assert page.evaluate("() => document.documentElement.scrollWidth") <= width, name
             assert serious_findings(page) == [], name

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.compose, pytest.mark.timeout(900)]
 
 ROOT = paths.repository_root()
 COMPOSE = ROOT / "tools" / "desk" / "compose"
-SERVICES = ("postgres", "simulator", "engine", "pricer", "monitor")
+SERVICES = ("postgres", "simulator", "engine", "pricer", "monitor", "backtest")
 
 
 class Stack:
@@ -122,6 +122,7 @@ def test_each_container_has_its_own_secrets_and_no_others(stack: Stack, desk: De
     """Least privilege: an engine that leaks its files leaks neither the owner's password nor the token."""
     for service, expected in (
         ("engine", {"bifrost_engine"}),
+        ("backtest", {"bifrost_engine"}),
         ("pricer", {"bifrost_pricer"}),
         ("monitor", {"bifrost_monitor", "token"}),
         ("postgres", {"bifrost_owner"}),

@@ -211,7 +211,7 @@ def test_images_share_their_first_layers() -> None:
 def test_the_stack_is_healthy_by_checks_local_and_waits_for_the_schema() -> None:
     """Health checks on all, ports on loopback, nothing depends on the simulator, nobody mounts Docker's socket."""
     stack = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
-    running = {"postgres", "simulator", "engine", "pricer", "monitor"}
+    running = {"postgres", "simulator", "engine", "pricer", "monitor", "backtest"}
     assert set(stack) == running | {"secrets", "migrate"}
     assert stack["postgres"]["image"] == "postgres:18"
     for name, service in stack.items():
@@ -222,6 +222,7 @@ def test_the_stack_is_healthy_by_checks_local_and_waits_for_the_schema() -> None
         assert stack[name]["depends_on"] == {"migrate": {"condition": "service_completed_successfully"}}
         assert stack[name]["restart"] == "on-failure"
         assert stack[name]["environment"]["PGUSER"] == f"bifrost_{name}"
+    assert stack["backtest"]["environment"]["PGUSER"] == "bifrost_engine"
 
 
 def test_no_test_is_named_after_an_address_in_memory(request: pytest.FixtureRequest) -> None:

@@ -35,8 +35,8 @@ ENGINE_INSERTS = {
 }
 WRITES: dict[str, dict[str, set[str]]] = {
     "bifrost_engine": {
-        "INSERT": ENGINE_UPSERTS | ENGINE_INSERTS,
-        "UPDATE": ENGINE_UPSERTS | {"daemon_control", "engine_lease"},
+        "INSERT": ENGINE_UPSERTS | ENGINE_INSERTS | {"backtest_worker"},
+        "UPDATE": ENGINE_UPSERTS | {"daemon_control", "engine_lease", "backtest_jobs", "backtest_worker"},
         "DELETE": {"account_positions", "engine_instances"},
         "TRUNCATE": set(),
     },
@@ -47,8 +47,8 @@ WRITES: dict[str, dict[str, set[str]]] = {
         "TRUNCATE": set(),
     },
     "bifrost_monitor": {
-        "INSERT": {"daemon_control", "settings"},
-        "UPDATE": {"daemon_run_status", "settings"},
+        "INSERT": {"daemon_control", "settings", "backtest_jobs", "notified_until"},
+        "UPDATE": {"daemon_run_status", "settings", "backtest_jobs", "notified_until"},
         "DELETE": set(),
         "TRUNCATE": set(),
     },

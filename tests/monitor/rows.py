@@ -162,6 +162,73 @@ def write_trading_day(database: Database, day: str = "2026-03-20") -> None:
     )
 
 
+OFFER: dict[str, Any] = {
+    "sources": [
+        {"id": "recorded/TWX", "place": "recorded", "symbol": "TWX", "days": 3, "first": "2014-06-05",
+         "last": "2014-06-09"},
+        {"id": "shipped/NVDA", "place": "shipped", "symbol": "NVDA", "days": 1, "first": "2026-05-07",
+         "last": "2026-05-07"},
+    ],
+    "defaults": {"min_dte": 21, "max_dte": 35},
+}  # fmt: skip
+
+
+def write_backtest_worker(database: Database, *, age_s: float = 0.0, offer: dict[str, Any] | None = None) -> None:
+    """The backtest process beat ``age_s`` ago and offers this data."""
+    database.query(
+        "INSERT INTO backtest_worker (id, host, pid, beat_at, offer) "
+        "VALUES (1, 'here', 1, clock_timestamp() - make_interval(secs => %s), %s) "
+        "ON CONFLICT (id) DO UPDATE SET beat_at = excluded.beat_at, offer = excluded.offer",
+        age_s,
+        json.dumps(OFFER if offer is None else offer),
+    )
+
+
+def write_backtest(database: Database, run_id: str, *, ticks: int = 12, **summary: Any) -> None:
+    """A stored run as `bifrost backtest --database` leaves one, its figures made up."""
+    policies = [
+        {
+            "policy": name, "hedges": 40 - number, "shares_traded": 900.0, "slippage_usd": 12.0 - number,
+            "cost_usd": 20.0 - number, "commissions_usd": 8.0, "pnl_usd": 100.0 - number,
+            "std_by_minute_usd": 5.0 + number,
+        }
+        for number, name in enumerate(("fixed band, 12.5 shares", "fixed band, 25 shares", "every 5 minutes",
+                                       "Whalley–Wilmott, γ 0.1, λ 0.0001", "gamma-scaled band, 0.25 % move"))
+    ]  # fmt: skip
+    made = {
+        "symbol": "TWX", "first": "2014-06-05T13:31:00+00:00", "last": "2014-06-06T20:00:00+00:00", "ended": "",
+        "asked": {"legs": {"straddle": {"quantity": 20}}, "entry": "09:45:00", "model": {"latency_s": 0.5}},
+        "legs": [{"contract_key": "TWX|OPT|20140719|70|C", "quantity": 20, "price": 1.4}],
+        "pnl": {"at_mid_usd": 812.5, "realized_usd": 900.0, "unrealized_usd": -80.0, "commissions_usd": 7.5,
+                "entry_usd": 60.0, "liquidation_usd": None, "liquidated_usd": None},
+        "attribution": {"delta": 4.5, "gamma": 1200.0, "theta": -380.0, "vega": 0.0, "slippage": -12.0},
+        "attribution_total_usd": 812.5, "drawdown_usd": 55.25, "sharpe": 2.5, "sharpe_basis": "P&L of 2 days",
+        "hedges": 4, "hedges_per_day": 2.0, "fills": 4, "shares_traded": 400.0, "slippage_usd": 12.0,
+        "slippage_bps": 0.9, "commissions_usd": 7.5, "ticks": ticks, "decisions": {"blocked": ticks - 4, "hedge": 4},
+        "policies": policies, "bad_rows": {"count": 0, "by_reason": {}, "shown": []},
+        "days": [{"day": "2014-06-05", "pnl_usd": 812.5, "realized_usd": 900.0, "unrealized_usd": -80.0,
+                  "commissions_usd": 7.5, "hedges": 4}],
+    } | summary  # fmt: skip
+    times = [1401975060 + 60 * minute for minute in range(30)]
+    line = {"times_s": times, "values": [float(minute % 7) for minute in range(30)]}
+    database.query(
+        "INSERT INTO backtest_runs (run_id, config_hash, data_hash, code_version, config, summary, curves) "
+        "VALUES (%s, %s, 'da7ada7ada7ada7a', '0.1.0+c0dec0dec0de', %s, %s, %s)",
+        run_id,
+        f"c0{run_id[:10]}",
+        json.dumps({"symbol": "TWX", "gates": {"intent": {"hedge": {"cooldown_seconds": int(run_id[0], 16)}}}}),
+        json.dumps(made),
+        json.dumps({"equity_usd": line, "net_delta_shares": line, "spot": line}),
+    )
+    for seq in range(1, ticks + 1):
+        hedge = seq % 3 == 0
+        database.query(
+            "INSERT INTO backtest_ticks (run_id, seq, ts, decision, side, quantity, block_reason, net_delta, spot) "
+            "VALUES (%s, %s, timestamptz '2014-06-05 13:45+00' + make_interval(mins => %s), %s, 'BUY', 20, %s, 31, 70)",
+            run_id, seq, seq, "hedge" if hedge else "blocked", None if hedge else "cooldown",
+        )  # fmt: skip
+
+
 def finish_command(database: Database, command_id: int, status: str, result: dict[str, Any] | None = None) -> None:
     """What the engine writes when a command has come to its end."""
     database.query(

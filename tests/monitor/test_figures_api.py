@@ -1,9 +1,8 @@
-"""GET /stats, GET /attribution and the backtest's runs: the figures of the shared code, in the contract's shape."""
+"""GET /stats and GET /attribution: the figures of the shared code, in the contract's shape."""
 
 from __future__ import annotations
 
 import json
-import uuid
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -100,36 +99,3 @@ def test_attribution_of_a_day_interval_by_interval(
     assert_shape("AttributionAnswer", empty)
     assert (empty["totals"], empty["points"]) == (None, [])
     assert monitor.get("/attribution?day=2026-03-01").status_code == 404
-
-
-def test_backtest_runs_and_their_ticks(monitor: Monitor, database: Database) -> None:
-    run_id = str(uuid.uuid4())
-    database.query(
-        "INSERT INTO backtest_runs (run_id, config_hash, data_hash, code_version, config, summary) "
-        "VALUES (%s, 'c', 'd', 'v', '{\"symbol\": \"TWX\"}', '{\"pnl_usd\": 12.5}')",
-        run_id,
-    )
-    for seq, reason in enumerate((None, "cooldown", "cooldown", "outside_session"), start=1):
-        database.query(
-            "INSERT INTO backtest_ticks (run_id, seq, ts, decision, block_reason) VALUES (%s, %s, now(), %s, %s)",
-            run_id,
-            seq,
-            "blocked" if reason else "hedge",
-            reason,
-        )
-    runs = monitor.get("/backtests").json()
-    assert_shape("BacktestRuns", runs)
-    assert runs["runs"][0]["summary"] == {"pnl_usd": 12.5}
-    run = monitor.get(f"/backtests/{run_id}").json()
-    assert_shape("BacktestRunDetail", run)
-    assert (run["ticks"], run["reasons"][0]) == (4, {"reason": "cooldown", "count": 2})
-    first = monitor.get(f"/backtests/{run_id}/ticks?limit=3").json()
-    assert_shape("BacktestTicks", first)
-    assert ([tick["seq"] for tick in first["ticks"]], first["next_seq"]) == ([1, 2, 3], 3)
-    last = monitor.get(f"/backtests/{run_id}/ticks?after=3").json()
-    assert ([tick["seq"] for tick in last["ticks"]], last["next_seq"]) == ([4], None)
-    blocked = monitor.get(f"/backtests/{run_id}/ticks?block_reason=cooldown&decision=blocked").json()
-    assert [tick["seq"] for tick in blocked["ticks"]] == [2, 3]
-    assert monitor.get(f"/backtests/{uuid.uuid4()}").status_code == 404
-    assert monitor.get(f"/backtests/{uuid.uuid4()}/ticks").status_code == 404
-    assert monitor.get("/backtests/7").status_code == 422

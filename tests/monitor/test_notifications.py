@@ -13,7 +13,15 @@ from bifrost.config.enums import Severity
 from bifrost.config.schema import Notify
 from bifrost.db import connect
 from bifrost_monitor.notify.channels import channels_of
-from bifrost_monitor.notify.notices import CLEAR_AFTER_S, RED_AFTER_S, LampWatch, Notice, Repetitions, of_alert
+from bifrost_monitor.notify.notices import (
+    CLEAR_AFTER_S,
+    RED_AFTER_S,
+    LampWatch,
+    Notice,
+    Repetitions,
+    of_alert,
+    of_missed,
+)
 from bifrost_monitor.notify.notifier import Notifier
 
 from tests.monitor import rows
@@ -151,6 +159,54 @@ def test_new_alerts_are_told_by_one_of_two_monitors(database: Database, monitor:
     first._conn.close()
     write_alert(database, "warning", "pin_risk")
     assert wait_until(lambda: second.look(2), 10, what="the second's turn")[0].code == "alert:pin_risk"
+
+
+@integration
+def test_what_was_raised_while_nobody_watched_is_told_once_in_one_message(database: Database, monitor: Monitor) -> None:
+    """From where the last monitor told; the first one ever tells of nothing old."""
+    rows.write_running_desk(database)
+    monitor.status_when(lambda told: told["status_lamp"] == "green", "green")
+    outside = Outside()
+
+    def make() -> Notifier:
+        channels = outside.channels(webhook_url="https://hooks.example/x")
+        return Notifier(
+            channels, lambda: monitor.keeper.view, lambda: connect(database.params("monitor"), service="monitor")
+        )
+
+    def end(notifier: Notifier) -> None:
+        assert notifier._conn is not None
+        notifier._conn.close()
+
+    write_alert(database, "critical", "ancient")
+    first = make()
+    assert first.look(0) == []
+    write_alert(database, "warning", "pin_risk")
+    assert [told.code for told in first.look(1)] == ["alert:pin_risk"]
+    first.remember()
+    end(first)
+    for severity, code in (
+        ("warning", "pin_risk"),
+        ("info", "adopted"),
+        ("critical", "breaker"),
+        ("critical", "breaker"),
+    ):
+        write_alert(database, severity, code)
+    second = make()
+    (told,) = wait_until(lambda: second.look(2), 10, what="the second's turn")
+    assert (told.severity, told.title) == (Severity.CRITICAL, "3 alerts while nobody watched")
+    assert told.text.splitlines() == ["2 × breaker (critical): m", "1 × pin_risk (warning): m"]
+    second.remember()
+    end(second)
+    third = make()
+    wait_until(lambda: third.look(3) == [] and third._tells, 10, what="the third's turn without news")
+
+
+def test_many_kinds_of_missed_alerts_are_counted() -> None:
+    found = [{"code": f"kind{n}", "severity": "warning", "count": 1, "newest_at": AT, "message": "m"} for n in range(9)]
+    told = of_missed(found, AT)
+    assert told is not None and told.text.splitlines()[-1] == "and 3 kinds more; all of them are on the page"
+    assert of_missed([], AT) is None
 
 
 @integration

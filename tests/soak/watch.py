@@ -117,6 +117,8 @@ class Watch:
     @staticmethod
     def _name_of(process: psutil.Process) -> str:
         words = process.cmdline()
+        if "backtests" in words:
+            return "backtest"
         for name in SERVICES:
             if f"bifrost_{name}" in words:
                 return name

@@ -223,7 +223,7 @@ class DeskProcess:
         """The process of one service."""
         for process in self.processes():
             with contextlib.suppress(psutil.Error):
-                if f"bifrost_{name}" in process.cmdline():
+                if {f"bifrost_{name}", "run"} <= set(process.cmdline()):
                     return process
         raise AssertionError(f"no process of {name} runs")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import signal
 import sys
 from pathlib import Path
 
@@ -21,6 +22,7 @@ def _parser() -> argparse.ArgumentParser:
         ("run", "run until the stop command, SIGTERM or SIGINT"),
         ("check", "check configuration, database and IB, then exit"),
         ("flatten", "show what flatten would do"),
+        ("backtests", "carry out the backtests that the page launches, until SIGTERM or SIGINT"),
     ):
         command = commands.add_parser(name, help=text)
         command.add_argument("--config", type=Path, default=None, help="default: config/config.yaml")
@@ -35,7 +37,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """0 after an ordered end, 1 after a failure, 2 for a configuration that cannot be used."""
     options = _parser().parse_args(arguments)
-    setup_logging("engine")
+    setup_logging("backtest" if options.command == "backtests" else "engine")
     try:
         loaded = load_config(options.config)
     except ConfigError as error:
@@ -47,6 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 0 if run_checks(Wanted(config_file=options.config), print) else 1
     if options.command == "flatten":
         return _preview(loaded, options.target)
+    if options.command == "backtests":
+        return _backtests(options.config, loaded)
     return _run(options.config, loaded)
 
 
@@ -62,6 +66,18 @@ def _preview(loaded: LoadedConfig, target: str) -> int:
         return 1
     for line in lines:
         print(line)  # noqa: T201
+    return 0
+
+
+def _backtests(path: Path | None, loaded: LoadedConfig) -> int:
+    from .backtest.worker import step_back
+    from .bootstrap import backtest_worker
+
+    step_back()
+    worker = backtest_worker(path.absolute() if path is not None else None, loaded.config)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: worker.stop())
+    worker.run()
     return 0
 
 

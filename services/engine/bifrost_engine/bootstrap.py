@@ -26,6 +26,7 @@ from bifrost_engine.domain.state import Rules
 from bifrost_engine.domain.words import Mode, Times
 
 from .adapters.ib.gateway import GatewayOptions, IbGateway
+from .adapters.postgres.backtest_jobs import jobs
 from .adapters.postgres.backtests import store_run
 from .adapters.postgres.control import ControlReader
 from .adapters.postgres.desk import PostgresDesk
@@ -41,8 +42,17 @@ from .app.service_ports import Login
 from .app.times import EngineClock
 from .backtest.fills import FillModel
 from .backtest.tape import TapeWriter, plain_config
+from .backtest.worker import Worker
 
-__all__ = ["export_history", "flatten_preview", "mode_of", "rules_of", "run", "store_backtest"]
+__all__ = [
+    "backtest_worker",
+    "export_history",
+    "flatten_preview",
+    "mode_of",
+    "rules_of",
+    "run",
+    "store_backtest",
+]
 
 log = logging.getLogger(__name__)
 SERVICE = "engine"
@@ -167,12 +177,26 @@ class Wiring:
         return await trust_simulated(str(self._config.clock.url), login)
 
 
-def store_backtest(config: Config, summary: Mapping[str, Any], ticks: Path) -> bool:
+def store_backtest(config: Config, summary: Mapping[str, Any], curves: Mapping[str, Any], ticks: Path) -> bool:
     """Put a finished backtest into the database; False when it is there already. Raises DatabaseError."""
     from .backtest.outputs import read_ticks  # Parquet: the engine that trades loads none of it
 
     with closing(connect(config, service=SERVICE, autocommit=False, statement_timeout_s=600.0)) as conn:
-        return store_run(conn, summary, plain_config(config), read_ticks(ticks))
+        return store_run(conn, summary, plain_config(config), read_ticks(ticks), curves)
+
+
+def backtest_worker(path: Path | None, config: Config) -> Worker:
+    """The process that carries out what the page launches; it works as the engine's role, without an epoch."""
+    from .backtest.offer import command_line, folders, offer
+
+    def connection() -> Connection:
+        return connect(config, service="backtest", role=f"bifrost_{SERVICE}")
+
+    return Worker(
+        lambda: jobs(connection),
+        lambda: offer(config, folders()),
+        lambda request, out: command_line(request, folders(), out, path),
+    )
 
 
 def export_history(config: Config, file: Path, first: date | None, last: date | None) -> int:

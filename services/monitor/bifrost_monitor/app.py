@@ -11,6 +11,7 @@ from psycopg2.extensions import connection as Connection
 
 from . import (
     __version__,
+    routes_backtests,
     routes_control,
     routes_figures,
     routes_logs,
@@ -47,6 +48,7 @@ ROUTES = (
     routes_stream,
     routes_logs,
     routes_figures,
+    routes_backtests,
     routes_simulator,
     routes_notifications,
     routes_page,

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from bifrost.backtest import BacktestRequest
 from bifrost.control import ARGUMENTS
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
@@ -59,7 +60,13 @@ SECURED: dict[str, Any] = {"security": [{"bearer": []}]}
 
 def _further_schemas() -> dict[str, Any]:
     """Bodies that routes read by themselves, and events, which no response model can name."""
-    forms: list[type[BaseModel]] = [IbAddressForm, control.TestForm, simulator.ClockForm, simulator.ManualOrderForm]
+    forms: list[type[BaseModel]] = [
+        IbAddressForm,
+        control.TestForm,
+        simulator.ClockForm,
+        simulator.ManualOrderForm,
+        BacktestRequest,
+    ]
     arguments: list[type[BaseModel]] = list(dict.fromkeys(ARGUMENTS.values()))
     bodies: list[tuple[type[BaseModel], Any]] = [(model, "validation") for model in (*arguments, *forms)]
     sent: list[type[BaseModel]] = [*EVENTS, stream.LogEvent]

@@ -145,6 +145,13 @@ def read_order(conn: Connection, order_ref: str) -> OrderRows | None:
     )
 
 
+_MISSED = """
+    SELECT code, severity, count(*)::integer AS count, max(written_at) AS newest_at,
+           (array_agg(message ORDER BY id DESC))[1] AS message
+    FROM alerts WHERE id > %(after)s AND id <= %(until)s GROUP BY code, severity
+    ORDER BY array_position(ARRAY['critical', 'warning', 'info'], severity::text), max(id) DESC"""
+
+
 def read_alerts(
     conn: Connection, filters: Mapping[str, object], limit: int, cursor: tuple[datetime | None, int] | None
 ) -> list[Found]:
@@ -168,6 +175,29 @@ def newest_alert_id(conn: Connection) -> int:
     """Where "from now on" begins; 0 before the first alert."""
     with conn.cursor(cursor_factory=RealDictCursor) as reader:
         return int(fetched(reader, "SELECT coalesce(max(id), 0) AS newest FROM alerts")[0]["newest"])
+
+
+def missed_alerts(conn: Connection, after_id: int, until_id: int) -> list[Found]:
+    """Alerts with ids in (after_id, until_id] by code: severity, how many, the newest message; the worst first."""
+    with conn.cursor(cursor_factory=RealDictCursor) as reader:
+        return fetched(reader, _MISSED, {"after": after_id, "until": until_id})
+
+
+def told_until(conn: Connection) -> int | None:
+    """The alert up to which somebody has been told; None when nobody ever was."""
+    with conn.cursor(cursor_factory=RealDictCursor) as reader:
+        rows = fetched(reader, "SELECT alert_id FROM notified_until")
+    return int(rows[0]["alert_id"]) if rows else None
+
+
+def remember_told(conn: Connection, alert_id: int) -> None:
+    """Up to here somebody has been told; it never goes back."""
+    with conn.cursor() as writer:
+        writer.execute(
+            "INSERT INTO notified_until (id, alert_id) VALUES (1, %s) ON CONFLICT (id) DO UPDATE "
+            "SET alert_id = greatest(notified_until.alert_id, excluded.alert_id), told_at = clock_timestamp()",
+            [alert_id],
+        )
 
 
 def take_turn(conn: Connection, lock_id: int) -> bool:

@@ -1,9 +1,8 @@
-"""Routes of figures: statistics, attribution, backtest runs."""
+"""Routes of figures: statistics, attribution."""
 
 from __future__ import annotations
 
 from typing import Annotated
-from uuid import UUID
 
 from bifrost.db.queries.stats import read_statistics
 from bifrost.stats import By, StatsError
@@ -14,14 +13,8 @@ from . import figures, params, queries_figures
 from .errors import ApiError
 from .json_text import plain
 from .models.base import Mode, answers
-from .models.figures import (
-    AttributionAnswer,
-    BacktestRunDetail,
-    BacktestRuns,
-    BacktestTicks,
-    StatsAnswer,
-)
-from .params import LARGEST_ID, Limit, Text, Wired, days, text_filter
+from .models.figures import AttributionAnswer, StatsAnswer
+from .params import Text, Wired, days, text_filter
 
 router = APIRouter()
 Day = Annotated[str | None, Query(description="a New York trading day, 2026-03-20")]
@@ -76,48 +69,3 @@ def get_attribution(services: Wired, day: Day = None, account: Text = None, mode
     if found is None:
         raise ApiError(404, "not_found", f"no trading day{f' {day}' if day else ''} is recorded")
     return JSONResponse(plain(figures.attribution_answer(*found)))
-
-
-@router.get("/backtests", summary="Backtest runs, newest first", responses=answers(BacktestRuns, 422, 503))
-def get_backtests(services: Wired, limit: Limit = 100) -> JSONResponse:
-    """Summaries; the whole configuration is in GET /backtests/{run_id}."""
-    with services.pool.connection() as conn:
-        rows = queries_figures.read_runs(conn, limit)
-    return JSONResponse({"runs": [plain(row) for row in rows]})
-
-
-@router.get(
-    "/backtests/{run_id}",
-    summary="One backtest run with its configuration and counts per block reason",
-    responses=answers(BacktestRunDetail, 404, 422, 503),
-)
-def get_backtest(services: Wired, run_id: UUID) -> JSONResponse:
-    """404 when there is no such run."""
-    with services.pool.connection() as conn:
-        row = queries_figures.read_run(conn, run_id)
-    if row is None:
-        raise ApiError(404, "not_found", f"there is no backtest run {run_id}")
-    return JSONResponse(plain(row))
-
-
-@router.get(
-    "/backtests/{run_id}/ticks",
-    summary="The decisions of a run, tick by tick",
-    responses=answers(BacktestTicks, 404, 422, 503),
-)
-def get_backtest_ticks(
-    services: Wired,
-    run_id: UUID,
-    after: Annotated[int, Query(ge=0, le=LARGEST_ID, description="next_seq of the page before")] = 0,
-    decision: Text = None,
-    block_reason: Text = None,
-    limit: Limit = 500,
-) -> JSONResponse:
-    """In order of seq."""
-    wanted = {"decision": text_filter(decision, "decision"), "block_reason": text_filter(block_reason, "block_reason")}
-    with services.pool.connection() as conn:
-        rows = queries_figures.read_ticks(conn, run_id, after, wanted, limit + 1)
-    if rows is None:
-        raise ApiError(404, "not_found", f"there is no backtest run {run_id}")
-    more = rows[limit - 1]["seq"] if len(rows) > limit else None
-    return JSONResponse(plain({"ticks": rows[:limit], "next_seq": more}))

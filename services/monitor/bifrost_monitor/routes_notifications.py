@@ -26,7 +26,8 @@ async def get_notifications(services: Wired) -> JSONResponse:
     configured = {channel["kind"] for channel in told["channels"]}
     absent = {"configured": False, "target": None, "sent": 0, "failed": 0, "last_sent_at": None, "last_error": None}
     missing = [{"kind": str(kind), **absent} for kind in ChannelKind if str(kind) not in configured]
-    return JSONResponse({**told, "channels": [*told["channels"], *missing]})
+    lowest = str(services.settings.notify.min_severity)
+    return JSONResponse({**told, "channels": [*told["channels"], *missing], "min_severity": lowest})
 
 
 @router.post(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ipaddress
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bifrost import paths
 from bifrost.config.enums import ClockSource
-from bifrost.config.load import LoadedConfig
+from bifrost.config.load import LoadedConfig, load_config
 from bifrost.config.schema import Notify
 
 from .ib_address import IbAddress, ib_address_from
@@ -19,7 +19,7 @@ from .ib_address import IbAddress, ib_address_from
 TOKEN_FILE = "token"
 """Name of the operator's token in the secrets folder; the launcher makes and prints the same file."""
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
-LOG_SERVICES = ("engine", "pricer", "monitor", "simulator", "copilot", "watchlist")
+LOG_SERVICES = ("engine", "pricer", "monitor", "simulator", "backtest", "copilot", "watchlist")
 """Logs that GET /logs may read; nothing else can be named."""
 
 
@@ -42,6 +42,8 @@ class MonitorSettings:
     simulator_url: str | None = None
     """Admin address of the simulator; None on a desk with a real gateway."""
     notify: Notify = field(default_factory=Notify)
+    judge_overrides: Callable[[Mapping[str, object]], object] = field(default=lambda overrides: None, repr=False)
+    """Loads the configuration once more with keys changed; raises `ConfigError` for what it does not take."""
     max_body_bytes: int = 64 * 1024
 
     @property
@@ -141,4 +143,10 @@ def monitor_settings(loaded: LoadedConfig, env: Mapping[str, str] | None = None)
         ib_address=ib_address_from(loaded),
         simulator_url=loaded.config.clock.url if loaded.config.clock.source is ClockSource.SIMULATOR else None,
         notify=loaded.config.notify,
+        judge_overrides=lambda overrides: _judge(loaded, environment, overrides),
     )
+
+
+def _judge(loaded: LoadedConfig, env: Mapping[str, str], overrides: Mapping[str, object]) -> None:
+    origin = loaded.origin
+    load_config(origin.path, env=env, scenario=origin.scenario, overrides={**origin.overrides, **overrides})

@@ -3,7 +3,7 @@ import { defineConfig } from "vite";
 
 // FastAPI serves what is built below /static/app/; the page itself stands at /. `npm run dev` talks to a desk that runs on port 8000.
 const API = ["/status", "/operations", "/history", "/decisions", "/orders", "/stats", "/attribution", "/control", "/config",
-  "/session", "/stream", "/logs", "/simulator", "/backtest"];
+  "/session", "/stream", "/logs", "/simulator", "/backtests", "/notifications"];
 
 export default defineConfig({
   base: "/static/app/",

@@ -50,7 +50,9 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--scenario", default="", help="scenario file, or the name of one in config/scenarios")
         command.add_argument("--tws", default="", metavar="HOST:PORT", help="a real TWS instead of the simulator")
         if name == "run":
-            command.add_argument("--without", action="append", choices=["simulator", "pricer"], help="leave one out")
+            command.add_argument(
+                "--without", action="append", choices=["simulator", "pricer", "backtest"], help="leave one out"
+            )
         if name == "logs":
             command.add_argument("service", choices=logs.SERVICES)
             command.add_argument("--lines", type=int, default=50)

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
-SERVICES = ("engine", "pricer", "monitor", "simulator")
+SERVICES = ("engine", "pricer", "monitor", "simulator", "backtest")
 _HEAD = frozenset({"time", "level", "message", "logger", "service"})
 
 

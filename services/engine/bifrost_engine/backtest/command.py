@@ -46,6 +46,7 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--latency-ms", type=float, default=500.0, help="order to book, wire and broker (500)")
     parser.add_argument("--out", type=Path, help="folder of the results (backtests/<run id>)")
     parser.add_argument("--database", action="store_true", help="also into backtest_runs and backtest_ticks")
+    parser.add_argument("--progress", action="store_true", help="tell how far the run is, JSON lines on stderr")
     parser.add_argument("--tape", type=Path, help="write what the core consumed and decided to this tape")
     parser.add_argument(
         "--quick", action="store_true", help="spare the core the quotes on which it could not act; no policies, no tape"
@@ -150,12 +151,16 @@ def run_backtest(args: argparse.Namespace) -> int:
 def _run(args: argparse.Namespace, rules: Rules) -> tuple[dict[str, Any], Path]:
     from .market import market_of
     from .outputs import ParquetTicks, TickSink, write_json
+    from .progress import Reporter, Watched
     from .quick import QuickRun
     from .report import html_report
     from .run import BacktestRun
     from .shadows import standard_policies
-    from .summary import asked_for, run_id, summary
+    from .summary import asked_for, curves, run_id, summary
 
+    reporter = Reporter(sys.stderr) if args.progress else None
+    if reporter is not None:
+        reporter.tell("reading")
     data, model = data_of(args, rules)
     market = market_of(data, rules.config.symbol, args.first, args.last)
     entry = entry_of(args, rules)
@@ -168,6 +173,8 @@ def _run(args: argparse.Namespace, rules: Rules) -> tuple[dict[str, Any], Path]:
         else:
             make_tape = partial(TapeWriter, args.tape) if args.tape is not None else None
             policies = standard_policies(rules.config)
+            if reporter is not None:
+                market = Watched(market, reporter, lambda: run.tally)
             run = BacktestRun(rules, market, entry, model, on_tick=sink.add, policies=policies, make_tape=make_tape)
             outcome = run.run()
     answer = summary(outcome, rules, market, entry, model, quick=args.quick)
@@ -176,8 +183,13 @@ def _run(args: argparse.Namespace, rules: Rules) -> tuple[dict[str, Any], Path]:
     if args.database:
         from bifrost_engine.bootstrap import store_backtest
 
-        stored = store_backtest(rules.config, answer, folder / "ticks.parquet")
-        sys.stderr.write(f"database: run {answer['run_id']} {'stored' if stored else 'was stored before'}\n")
+        if reporter is not None:
+            reporter.tell("storing", ticks=answer["ticks"], hedges=answer["hedges"], fraction=1.0)
+        stored = store_backtest(rules.config, answer, curves(outcome), folder / "ticks.parquet")
+        if reporter is not None:
+            reporter.tell("stored", run_id=answer["run_id"], new=stored)
+        else:
+            sys.stderr.write(f"database: run {answer['run_id']} {'stored' if stored else 'was stored before'}\n")
     return answer, folder
 
 

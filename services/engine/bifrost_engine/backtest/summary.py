@@ -133,6 +133,16 @@ def parts_shown(summary: Mapping[str, Any]) -> dict[str, float]:
     return shown
 
 
+def curves(outcome: Outcome) -> dict[str, Any]:
+    """The lines of the report: equity at mid in dollars, net delta in shares and spot in session, epoch seconds."""
+    tally = outcome.tally
+    lines = (("equity_usd", tally.curve, 2), ("net_delta_shares", tally.delta, 2), ("spot", tally.spot, 4))
+    return {
+        name: {"times_s": [round(at_s) for at_s in line.times_s], "values": [round(y, digits) for y in line.values]}
+        for name, line, digits in lines
+    }
+
+
 def _legs(outcome: Outcome, model: FillModel) -> list[dict[str, Any]]:
     return [
         {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
-from bifrost.config.enums import IbPortType
+from bifrost.config.enums import IbPortType, Severity
 from bifrost.control import CommandStatus
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -76,6 +76,7 @@ class LogService(StrEnum):
     PRICER = "pricer"
     MONITOR = "monitor"
     SIMULATOR = "simulator"
+    BACKTEST = "backtest"
     COPILOT = "copilot"
     WATCHLIST = "watchlist"
 
@@ -152,6 +153,7 @@ class NotificationsAnswer(Answer):
 
     channels: list[Channel]
     recent: list[Notice]
+    min_severity: Severity = Field(description="what is below it is not told")
 
 
 class TestForm(BaseModel):

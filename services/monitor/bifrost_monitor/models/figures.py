@@ -1,8 +1,6 @@
-"""GET /stats, GET /attribution and the backtest's runs: figures of periods, days and parameter sets."""
+"""GET /stats and GET /attribution: figures of periods and days."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from bifrost.stats import By
 from pydantic import ConfigDict, Field
@@ -137,46 +135,3 @@ class AttributionAnswer(Answer):
     hedge_count: int
     totals: AttributionParts | None
     points: list[AttributionPoint]
-
-
-class BacktestRun(Answer):
-    """One run; ``summary`` holds the figures of the report."""
-
-    run_id: str
-    created_at: UtcTime
-    config_hash: str
-    data_hash: str
-    code_version: str
-    summary: dict[str, Any]
-
-
-class BacktestRuns(Answer):
-    """Newest first."""
-
-    runs: list[BacktestRun]
-
-
-class BacktestRunDetail(BacktestRun):
-    config: dict[str, Any]
-    reasons: list[ReasonFigure] = Field(description="ticks per block reason")
-    ticks: int
-
-
-class BacktestTick(Answer):
-    """The decision of one tick."""
-
-    seq: int
-    ts: UtcTime
-    decision: str
-    side: str | None
-    quantity: int | None
-    block_reason: str | None
-    net_delta: float | None
-    spot: float | None
-
-
-class BacktestTicks(Answer):
-    """In order of ``seq``."""
-
-    ticks: list[BacktestTick]
-    next_seq: int | None = Field(description="pass it as after; null at the end")

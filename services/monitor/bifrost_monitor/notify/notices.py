@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -110,3 +110,25 @@ def of_alert(row: Mapping[str, Any]) -> Notice:
     code = f"alert:{row['code']}:{about}" if about else f"alert:{row['code']}"
     title = str(row["code"]).replace("_", " ").capitalize()
     return Notice(row["written_at"], Severity(row["severity"]), code, title, str(row["message"]))
+
+
+#: So many kinds of alert are told of by name; of the rest only the number.
+KINDS_SHOWN = 6
+
+
+def of_missed(rows: Sequence[Mapping[str, Any]], at: datetime) -> Notice | None:
+    """One notice of everything that was raised while nobody watched, the worst first; None when there was nothing.
+
+    Parameters
+    ----------
+    rows
+        ``{code, severity, count, newest_at, message}``, the worst first.
+    """
+    if not rows:
+        return None
+    count = sum(row["count"] for row in rows)
+    lines = [f"{row['count']} × {row['code']} ({row['severity']}): {row['message']}" for row in rows[:KINDS_SHOWN]]
+    if len(rows) > KINDS_SHOWN:
+        lines.append(f"and {len(rows) - KINDS_SHOWN} kinds more; all of them are on the page")
+    title = "An alert while nobody watched" if count == 1 else f"{count} alerts while nobody watched"
+    return Notice(at, Severity(rows[0]["severity"]), "missed", title, "\n".join(lines))

@@ -1,7 +1,8 @@
 """Watches the lamp and the alerts, and tells the channels. One thread, only where a channel is configured.
 
 Several monitors of one desk take turns: who holds an advisory lock tells, the others watch. Without the database each
-tells by itself: twice is better than not at all. Nothing is kept over a restart; a lamp that is still red is told anew.
+tells by itself: twice is better than not at all. A lamp that is still red after a restart is told anew; alerts of the
+time in which nobody watched are told in one message, from where the database says that the last one was told.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ from bifrost.config.enums import Severity
 from bifrost.db import DatabaseError
 from psycopg2.extensions import connection as Connection
 
-from ..queries_trail import alerts_after, newest_alert_id, take_turn
+from ..queries_trail import alerts_after, missed_alerts, newest_alert_id, remember_told, take_turn, told_until
 from ..times import rfc3339
 from ..verdict import judge
 from ..view import View
 from .channels import Channel, ChannelError
-from .notices import RANK, LampWatch, Notice, Repetitions, of_alert
+from .notices import RANK, LampWatch, Notice, Repetitions, of_alert, of_missed
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +85,9 @@ class Notifier:
         self._thread: threading.Thread | None = None
         self._conn: Connection | None = None
         self._alert_id: int | None = None
+        self._began_id = 0
+        """The newest alert when this monitor began to watch."""
+        self._remembered_id: int | None = None
         self._tells = True
 
     @property
@@ -152,7 +156,7 @@ class Notifier:
         judgement = judge(view)
         at = datetime.now(UTC)
         found = [self._lamp.look(judgement.whole.lamp, judgement.whole.one_line, at, now_s)]
-        found += [of_alert(row) for row in self._alerts()]
+        found += self._alerts()
         admitted = []
         for notice in found:
             if notice is not None and RANK[notice.severity] >= self._lowest:
@@ -188,15 +192,28 @@ class Notifier:
             tally.last_error = None
         return None
 
-    def _alerts(self) -> list[dict[str, Any]]:
-        """New alerts of the engine; [] while the database does not answer."""
+    def remember(self) -> None:
+        """Keep in the database how far somebody has been told, for the monitor that comes next."""
+        if self._conn is None or not self._tells or self._alert_id in (None, self._remembered_id):
+            return
+        try:
+            remember_told(self._conn, self._alert_id or 0)
+            self._remembered_id = self._alert_id
+        except psycopg2.Error as error:
+            log.warning("how far alerts were told is not kept: %s", error)
+
+    def _alerts(self) -> list[Notice]:
+        """Of new alerts of the engine, and once of those that nobody saw; [] while the database does not answer."""
+        missed = None
         try:
             if self._conn is None or self._conn.closed:
                 self._conn = self._connect()
                 self._tells = False
-            self._tells = self._tells or take_turn(self._conn, LOCK_ID)
             if self._alert_id is None:
-                self._alert_id = newest_alert_id(self._conn)
+                self._alert_id = self._began_id = newest_alert_id(self._conn)
+            if not self._tells and take_turn(self._conn, LOCK_ID):
+                self._tells = True
+                missed = self._missed(self._conn)
             rows = alerts_after(self._conn, self._alert_id, ALERTS_AT_ONCE)
         except (DatabaseError, psycopg2.Error):
             # The keeper says why in the log, and the lamp turns red.
@@ -207,13 +224,24 @@ class Notifier:
             return []
         if rows:
             self._alert_id = rows[-1]["id"]
-        return rows
+        return [*([] if missed is None else [missed]), *(of_alert(row) for row in rows)]
+
+    def _missed(self, conn: Connection) -> Notice | None:
+        """What was raised after the last alert that was told and before this monitor began to watch."""
+        told = self._remembered_id = told_until(conn)
+        if told is None or told >= self._began_id:
+            return None
+        rows = [
+            row for row in missed_alerts(conn, told, self._began_id) if RANK[Severity(row["severity"])] >= self._lowest
+        ]
+        return of_missed(rows, datetime.now(UTC))
 
     def _run(self) -> None:
         while not self._stopping.wait(LOOK_S):
             try:
                 for notice in self.look(time.monotonic()):
                     self.tell(notice)
+                self.remember()
             except Exception:
                 # Whoever is to be told of trouble must survive trouble.
                 log.exception("notifications: a look failed")

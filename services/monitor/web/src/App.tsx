@@ -12,6 +12,7 @@ const PAGES = {
   accounts: lazy(() => import("./pages/Accounts")),
   activity: lazy(() => import("./pages/Activity")),
   performance: lazy(() => import("./pages/Performance")),
+  backtest: lazy(() => import("./pages/Backtest")),
   logs: lazy(() => import("./pages/Logs")),
   simulator: lazy(() => import("./pages/Simulator")),
 } as const;

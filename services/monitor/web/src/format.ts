@@ -89,6 +89,11 @@ export function axisTime(seconds: number): string {
   return formatted(new Date(seconds * 1000), { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: NEW_YORK });
 }
 
+/** Day, time, or both, of a clock that is written as if it were UTC. */
+export function axisLabel(seconds: number, withDay: boolean, withTime = !withDay): string {
+  return formatted(new Date(seconds * 1000), { ...(withDay ? DAY : {}), ...(withTime ? { hour: "2-digit", minute: "2-digit", hourCycle: "h23" } : {}), timeZone: "UTC" });
+}
+
 /** `20260417` as `17 Apr 26`. */
 export function expiry(text: Maybe<string>): string {
   if (!text || text.length < 8) return text ?? "";

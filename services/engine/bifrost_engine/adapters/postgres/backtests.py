@@ -13,7 +13,11 @@ from psycopg2.extras import execute_values
 
 
 def store_run(
-    conn: Connection, summary: Mapping[str, Any], config: Mapping[str, Any], groups: Iterable[Sequence[tuple[Any, ...]]]
+    conn: Connection,
+    summary: Mapping[str, Any],
+    config: Mapping[str, Any],
+    groups: Iterable[Sequence[tuple[Any, ...]]],
+    curves: Mapping[str, Any] | None = None,
 ) -> bool:
     """Write one run into `backtest_runs` and its ticks into `backtest_ticks`, in one transaction.
 
@@ -23,6 +27,8 @@ def store_run(
         Not in autocommit.
     groups : iterable of rows
         ``(seq, ts, decision, side, quantity, block_reason, net_delta, spot)``, a group at a time.
+    curves : mapping, optional
+        Lines for a chart by name: ``times_s`` and ``values``.
 
     Returns
     -------
@@ -35,19 +41,23 @@ def store_run(
         When the database does not take it; nothing is stored then.
     """
     try:
-        return _store(conn, summary, config, groups)
+        return _store(conn, summary, config, groups, curves)
     except psycopg2.Error as error:
         raise DatabaseError(f"run {summary['run_id']} cannot be stored: {first_line(error)}") from error
 
 
 def _store(
-    conn: Connection, summary: Mapping[str, Any], config: Mapping[str, Any], groups: Iterable[Sequence[tuple[Any, ...]]]
+    conn: Connection,
+    summary: Mapping[str, Any],
+    config: Mapping[str, Any],
+    groups: Iterable[Sequence[tuple[Any, ...]]],
+    curves: Mapping[str, Any] | None,
 ) -> bool:
     run_id = summary["run_id"]
     with conn, conn.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO backtest_runs (run_id, config_hash, data_hash, code_version, config, summary) "
-            "VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (run_id) DO NOTHING RETURNING run_id",
+            "INSERT INTO backtest_runs (run_id, config_hash, data_hash, code_version, config, summary, curves) "
+            "VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (run_id) DO NOTHING RETURNING run_id",
             (
                 run_id,
                 summary["config_hash"],
@@ -55,6 +65,7 @@ def _store(
                 summary["code_version"],
                 json.dumps(config),
                 json.dumps(summary),
+                None if curves is None else json.dumps(curves),
             ),
         )
         if cursor.fetchone() is None:

@@ -56,11 +56,77 @@ export interface paths {
         };
         /**
          * Backtest runs, newest first
-         * @description Summaries; the whole configuration is in GET /backtests/{run_id}.
+         * @description Summaries; configuration, curves and single days are in GET /backtests/{run_id}.
          */
         get: operations["get_backtests_backtests_get"];
         put?: never;
+        /**
+         * Launch a backtest on recorded data; needs the token
+         * @description One at a time. 409 while another one runs, where no backtest process runs and where it has no recorded data.
+         *
+         *     Follow it at GET /backtests/jobs/{id}. The engine takes no part in it.
+         */
+        post: operations["post_backtest_backtests_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/backtests/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What can be launched, and what was launched
+         * @description ``reason`` and ``obstacle`` say why nothing can be launched now.
+         */
+        get: operations["get_jobs_backtests_jobs_get"];
+        put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/backtests/jobs/{job_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How far a launched backtest is
+         * @description Its progress is what the run itself has told last.
+         */
+        get: operations["get_job_backtests_jobs__job_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/backtests/jobs/{job_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End a launched backtest; needs the token
+         * @description The job after it was asked to end; nothing of a cancelled run is stored. 409 when it has ended.
+         */
+        post: operations["post_cancel_backtests_jobs__job_id__cancel_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -75,7 +141,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * One backtest run with its configuration and counts per block reason
+         * One backtest run with its configuration, curves and counts per block reason
          * @description 404 when there is no such run.
          */
         get: operations["get_backtest_backtests__run_id__get"];
@@ -728,7 +794,7 @@ export interface components {
             id: number;
             /** Message */
             message: string;
-            severity: components["schemas"]["Severity"];
+            severity: components["schemas"]["bifrost_monitor__models__trail__Severity"];
             /** Ts */
             ts: string | null;
             /**
@@ -838,8 +904,184 @@ export interface components {
             vega: number;
         };
         /**
+         * BacktestCurve
+         * @description A line over market time, thinned to some 2,000 points.
+         */
+        BacktestCurve: {
+            /**
+             * Times S
+             * @description Unix seconds
+             */
+            times_s: number[];
+            /** Values */
+            values: number[];
+        };
+        /** BacktestCurves */
+        BacktestCurves: {
+            /** @description hedged book at mid */
+            equity_usd: components["schemas"]["BacktestCurve"];
+            /** @description in session */
+            net_delta_shares: components["schemas"]["BacktestCurve"];
+            /** @description in session */
+            spot: components["schemas"]["BacktestCurve"];
+        };
+        /**
+         * BacktestDefaults
+         * @description What is held unless told, from the configuration.
+         */
+        BacktestDefaults: {
+            /** Max Dte */
+            max_dte: number;
+            /** Min Dte */
+            min_dte: number;
+        };
+        /**
+         * BacktestJob
+         * @description A launched run: ``pending`` until the backtest process takes it up, then ``running``, then its end.
+         */
+        BacktestJob: {
+            /** Cancel Requested At */
+            cancel_requested_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Error
+             * @description why it failed, in words
+             */
+            error: string | null;
+            /** Finished At */
+            finished_at: string | null;
+            /** Id */
+            id: number;
+            progress: components["schemas"]["BacktestProgress"];
+            /** Request */
+            request: {
+                [key: string]: unknown;
+            };
+            /** Requested By */
+            requested_by: string | null;
+            /**
+             * Run Id
+             * @description of GET /backtests, once it is done; the same request is the same run
+             */
+            run_id: string | null;
+            /** Running S */
+            running_s: number | null;
+            /** Started At */
+            started_at: string | null;
+            status: components["schemas"]["JobStatus"];
+        };
+        /**
+         * BacktestJobs
+         * @description What can be launched and what was. ``reason`` says why nothing can be launched now; null when it can.
+         */
+        BacktestJobs: {
+            defaults: components["schemas"]["BacktestDefaults"] | null;
+            /**
+             * Jobs
+             * @description newest first
+             */
+            jobs: components["schemas"]["BacktestJob"][];
+            obstacle: components["schemas"]["Obstacle"] | null;
+            /** Reason */
+            reason: string | null;
+            /** Sources */
+            sources: components["schemas"]["BacktestSource"][];
+        };
+        /**
+         * BacktestProgress
+         * @description How far the run itself says it is; keys come as it learns them.
+         */
+        BacktestProgress: {
+            /**
+             * At
+             * @description market time that has been reached
+             */
+            at?: string | null;
+            /**
+             * Days
+             * @description recorded days there are; the first expiry may end it earlier
+             */
+            days?: number | null;
+            /** Days Done */
+            days_done?: number | null;
+            /**
+             * Fraction
+             * @description of the recorded days
+             */
+            fraction?: number | null;
+            /** Hedges */
+            hedges?: number | null;
+            stage?: components["schemas"]["BacktestStage"] | null;
+            /** Ticks */
+            ticks?: number | null;
+        };
+        /**
+         * BacktestRequest
+         * @description One run: recorded data, what to hold, what to change of the configuration.
+         */
+        BacktestRequest: {
+            /**
+             * Entry
+             * @description New York time of the entry, 09:45
+             * @default 09:45
+             */
+            entry: string;
+            /**
+             * From
+             * @description first day; the first recorded one
+             * @default null
+             */
+            from: string | null;
+            /**
+             * Latency Ms
+             * @description order to broker
+             * @default 500
+             */
+            latency_ms: number;
+            /**
+             * Max Dte
+             * @description days to expiry; structure.max_dte
+             * @default null
+             */
+            max_dte: number | null;
+            /**
+             * Min Dte
+             * @description days to expiry; structure.min_dte
+             * @default null
+             */
+            min_dte: number | null;
+            /**
+             * Quantity
+             * @description contracts of each leg; negative sells
+             * @default 20
+             */
+            quantity: number;
+            /**
+             * Set
+             * @description configuration keys of gates and greeks, with their values
+             */
+            set?: {
+                [key: string]: boolean | number | string;
+            };
+            /**
+             * Source
+             * @description a name of GET /backtests/jobs, as recorded/TWX
+             */
+            source: string;
+            /**
+             * To
+             * @description last day; the last recorded one
+             * @default null
+             */
+            to: string | null;
+        };
+        /**
          * BacktestRun
-         * @description One run; ``summary`` holds the figures of the report.
+         * @description One run; ``summary`` holds the figures of the report, in the list without its single days.
          */
         BacktestRun: {
             /** Code Version */
@@ -875,6 +1117,8 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+            /** @description null for a run that an older version has stored */
+            curves: components["schemas"]["BacktestCurves"] | null;
             /** Data Hash */
             data_hash: string;
             /**
@@ -899,6 +1143,34 @@ export interface components {
             /** Runs */
             runs: components["schemas"]["BacktestRun"][];
         };
+        /**
+         * BacktestSource
+         * @description Recorded quotes of one underlying. Its name is all that can be asked for; no path is taken.
+         */
+        BacktestSource: {
+            /** Days */
+            days: number;
+            /**
+             * First
+             * Format: date
+             */
+            first: string;
+            /** Id */
+            id: string;
+            /**
+             * Last
+             * Format: date
+             */
+            last: string;
+            place: components["schemas"]["SourcePlace"];
+            /** Symbol */
+            symbol: string;
+        };
+        /**
+         * BacktestStage
+         * @enum {string}
+         */
+        BacktestStage: "reading" | "running" | "storing" | "stored";
         /**
          * BacktestTick
          * @description The decision of one tick.
@@ -1885,6 +2157,12 @@ export interface components {
              */
             updated_at: string;
         };
+        /**
+         * JobStatus
+         * @description ``pending`` until the backtest process takes it up.
+         * @enum {string}
+         */
+        JobStatus: "pending" | "running" | "done" | "failed" | "cancelled";
         /** JournalAnswer */
         JournalAnswer: {
             /** Entries */
@@ -2095,7 +2373,7 @@ export interface components {
          * @description Logs that can be read; nothing else can be named.
          * @enum {string}
          */
-        LogService: "engine" | "pricer" | "monitor" | "simulator" | "copilot" | "watchlist";
+        LogService: "engine" | "pricer" | "monitor" | "simulator" | "backtest" | "copilot" | "watchlist";
         /**
          * ManualOrderForm
          * @description Body of POST /simulator/orders: the human at TWS trades the same account.
@@ -2224,9 +2502,17 @@ export interface components {
         NotificationsAnswer: {
             /** Channels */
             channels: components["schemas"]["Channel"][];
+            /** @description what is below it is not told */
+            min_severity: components["schemas"]["bifrost__config__enums__Severity"];
             /** Recent */
             recent: components["schemas"]["Notice"][];
         };
+        /**
+         * Obstacle
+         * @description Why nothing can be launched: the monitor is read-only, no backtest process runs, or it has no recorded data.
+         * @enum {string}
+         */
+        Obstacle: "read_only" | "no_worker" | "no_data";
         /**
          * Operation
          * @description One row of the audit trail; ``ts`` is market time.
@@ -2655,7 +2941,7 @@ export interface components {
          * Severity
          * @enum {string}
          */
-        Severity: "info" | "warning" | "critical";
+        "Severity-Input": "info" | "warning" | "critical";
         /**
          * ShadowHedger
          * @description One policy with a book of its own, or the engine itself (``policy`` is "the engine"). Costs are positive.
@@ -2927,6 +3213,12 @@ export interface components {
              */
             written_at: string | null;
         };
+        /**
+         * SourcePlace
+         * @description ``recorded``: the folder BIFROST_DATA. ``shipped``: the small day that comes with the project.
+         * @enum {string}
+         */
+        SourcePlace: "recorded" | "shipped";
         /**
          * StateTime
          * @description Market seconds in a state, in the exchange's sessions and outside.
@@ -3239,6 +3531,17 @@ export interface components {
             /** Why Held */
             why_held: string;
         };
+        /**
+         * Severity
+         * @description How much an alert matters, least first.
+         * @enum {string}
+         */
+        bifrost__config__enums__Severity: "info" | "warning" | "critical";
+        /**
+         * Severity
+         * @enum {string}
+         */
+        bifrost_monitor__models__trail__Severity: "info" | "warning" | "critical";
     };
     responses: never;
     parameters: never;
@@ -3255,7 +3558,7 @@ export interface operations {
                 since_ts?: string | null;
                 /** @description market time, RFC 3339, inclusive */
                 until_ts?: string | null;
-                severity?: components["schemas"]["Severity"] | null;
+                severity?: components["schemas"]["Severity-Input"] | null;
                 code?: string | null;
                 /** @description rows at most */
                 limit?: number;
@@ -3453,6 +3756,348 @@ export interface operations {
             };
             /** @description a parameter or argument is missing or wrong; the reason names it, its value and what would be right */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description the database (or what else is needed) cannot be reached; the reason says why */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    post_backtest_backtests_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BacktestRequest"];
+            };
+        };
+        responses: {
+            /** @description written for the backtest process */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BacktestJob"];
+                };
+            };
+            /** @description the Host header names another machine (bad_host), or the request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description no token, or a wrong one */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description read_only, or cross_origin: a browser's request from another page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description it contradicts what is already so */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description the body is larger than 64 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description a parameter or argument is missing or wrong; the reason names it, its value and what would be right */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description too many commands; Retry-After says when */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description the database (or what else is needed) cannot be reached; the reason says why */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    get_jobs_backtests_jobs_get: {
+        parameters: {
+            query?: {
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BacktestJobs"];
+                };
+            };
+            /** @description the Host header names another machine (bad_host), or the request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description no token, or a wrong one */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description the body is larger than 64 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description a parameter or argument is missing or wrong; the reason names it, its value and what would be right */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description the database (or what else is needed) cannot be reached; the reason says why */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    get_job_backtests_jobs__job_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BacktestJob"];
+                };
+            };
+            /** @description the Host header names another machine (bad_host), or the request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description no token, or a wrong one */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description there is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description the body is larger than 64 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description a parameter or argument is missing or wrong; the reason names it, its value and what would be right */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description the database (or what else is needed) cannot be reached; the reason says why */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    post_cancel_backtests_jobs__job_id__cancel_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BacktestJob"];
+                };
+            };
+            /** @description the Host header names another machine (bad_host), or the request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description no token, or a wrong one */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description read_only, or cross_origin: a browser's request from another page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description there is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description it contradicts what is already so */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description the body is larger than 64 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description a parameter or argument is missing or wrong; the reason names it, its value and what would be right */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description too many commands; Retry-After says when */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };

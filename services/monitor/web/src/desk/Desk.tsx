@@ -12,6 +12,7 @@ import { LatestDecisions } from "./LatestDecisions";
 import { Latest } from "./Latest";
 import { Legs } from "./Legs";
 import { Machines } from "./Machines";
+import { Notifications } from "./Notifications";
 import { Tiles } from "./Tiles";
 
 const Chart = lazy(() => import("./Chart"));
@@ -44,6 +45,7 @@ export function Desk() {
         <Machines status={status} />
         <EngineFacts status={status} />
         <LatestDecisions />
+        <Notifications />
       </div>
     </div>
   );

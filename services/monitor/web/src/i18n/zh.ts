@@ -1,4 +1,5 @@
+import { backtest } from "./zh-backtest";
 import { desk } from "./zh-desk";
 import { pages } from "./zh-pages";
 
-export const zh = { ...desk, ...pages };
+export const zh = { ...desk, ...pages, ...backtest };

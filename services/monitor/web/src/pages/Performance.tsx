@@ -7,6 +7,7 @@ import type { AttributionAnswer, StatsAnswer, StatsPeriod } from "../api/types";
 import { dollars, number, quantity, trend } from "../format";
 import { t, type TextKey } from "../i18n";
 import { reason } from "../reasons";
+import { Bars } from "../ui/Bars";
 import { Choice, Empty, Failed, Loading, Panel, Scroll } from "../ui/parts";
 import { EquityCurve } from "./EquityCurve";
 
@@ -58,17 +59,10 @@ function Figures({ stats }: { stats: StatsAnswer }) {
 function Attribution({ day }: { day: string | null }) {
   const { data, error, reload } = useFetched<AttributionAnswer>(day === null ? null : `/attribution${query({ day })}`);
   const totals = data?.totals ?? null;
-  const largest = Math.max(1, ...PARTS.map((part) => Math.abs(totals?.[part] ?? 0)));
   return (
     <Panel title={t("attribution.title")} aside={<span className="dim num">{data?.day ?? day ?? ""}</span>}>
-      {data === null ? isNothing(error) ? <Empty hint={t("attribution.none_hint")}>{t("attribution.none")}</Empty> : error ? <Failed error={error} retry={reload} /> : <Loading /> : totals === null ? <Empty hint={t("attribution.none_hint")}>{t("attribution.none")}</Empty> : (
-        <dl className="bars">{PARTS.map((part) => {
-          const value = totals[part];
-          const width = (50 * Math.abs(value)) / largest;
-          return (
-            <div key={part}><dt>{t(`attribution.${part}`)}</dt><dd><svg viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true"><line x1="50" x2="50" y1="0" y2="6" className="bar-zero" />
-              <rect x={value < 0 ? 50 - width : 50} width={width} height="6" className={value < 0 ? "bar-down" : "bar-up"} /></svg><span className={`num ${trend(value)}`}>{dollars(value, 2, true)}</span></dd></div>);
-        })}<div className="bars-total"><dt>{t("col.total")}</dt><dd><span /><span className={`num ${trend(data.daily_pnl)}`}>{dollars(data.daily_pnl, 2, true)}</span></dd></div></dl>)}
+      {data === null ? isNothing(error) ? <Empty hint={t("attribution.none_hint")}>{t("attribution.none")}</Empty> : error ? <Failed error={error} retry={reload} /> : <Loading /> : totals === null ? <Empty hint={t("attribution.none_hint")}>{t("attribution.none")}</Empty>
+        : <Bars parts={PARTS.map((part) => [part, totals[part]] as const)} total={data.daily_pnl} />}
     </Panel>
   );
 }

@@ -1,0 +1,188 @@
+"""The backtest process: what it offers, how a request becomes a command, how a run is followed, ended, and fails."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bifrost import paths
+from bifrost.backtest import BacktestRequest, RequestError, request_of
+from bifrost.config.load import load_config
+from bifrost.db import connect
+from bifrost.db.alive import silent_s
+from bifrost_engine.adapters.postgres.backtest_jobs import PostgresJobs, jobs
+from bifrost_engine.backtest.offer import command_line, folders, offer
+from bifrost_engine.backtest.worker import STOPPED, Worker
+
+from tests.support.postgres import Database
+from tests.support.waiting import wait_until
+
+SHIPPED = {"source": "shipped/NVDA"}
+RUN = "7d0fd0f4-6c0c-4b42-9d5c-2a0f4e2d6f11"
+#: Stands for `bifrost backtest`: says what that says, and stores what it says.
+TELL = "import sys, json, time; tell = lambda **row: (sys.stderr.write(json.dumps(row) + '\\n'), sys.stderr.flush()); "
+
+
+def test_the_offer_is_what_is_recorded(tmp_path: Path) -> None:
+    """No folder, no source; the day that ships with the project is always there."""
+    known = folders({"BIFROST_DATA": str(tmp_path)})
+    assert set(known) == {"shipped"}
+    made = offer(load_config(env={}).config, known)
+    (source,) = made["sources"]
+    assert (source["id"], source["symbol"], source["days"]) == ("shipped/NVDA", "NVDA", 1)
+    assert source["first"] == source["last"] and set(made["defaults"]) == {"min_dte", "max_dte"}
+    (tmp_path / "lean" / "equity" / "usa" / "minute").mkdir(parents=True)
+    assert folders({"BIFROST_DATA": str(tmp_path)})["recorded"] == tmp_path / "lean"
+
+
+def test_a_request_becomes_one_command_and_nothing_else_is_read(tmp_path: Path) -> None:
+    request = BacktestRequest.model_validate(
+        {**SHIPPED, "from": "2026-05-07", "quantity": -5, "set": {"gates.intent.hedge.cooldown_seconds": 30}}
+    )
+    words = command_line(request, folders({}), tmp_path)
+    root = paths.repository_root() / "config" / "scenarios" / "tape" / "lean"
+    assert words[:4] == [sys.executable, "-m", "bifrost.cli", "backtest"]
+    for word in (
+        f"--data={root}",
+        "--from=2026-05-07",
+        "--quantity=-5",
+        "--set=gates.intent.hedge.cooldown_seconds=30",
+    ):
+        assert word in words
+    assert words[-1] == "--set=symbol=NVDA" and "--to" not in " ".join(words)
+    with pytest.raises(RequestError, match="no recorded data recorded/TWX here; there is: shipped/NVDA"):
+        command_line(BacktestRequest.model_validate({"source": "recorded/TWX"}), {"shipped": root}, tmp_path)
+
+
+@pytest.mark.parametrize("source", ["../x", "recorded/..", "recorded/../../etc", "/etc/passwd", "recorded/TWX\n"])
+def test_a_source_is_a_name_and_no_path(source: str) -> None:
+    with pytest.raises(RequestError, match="source"):
+        request_of({"source": source})
+
+
+class Process:
+    """A worker in a thread whose runs are scripts of the test."""
+
+    def __init__(self, database: Database, script: str) -> None:
+        self.database = database
+        self.script = script
+        self.worker = Worker(self._store, lambda: {"sources": []}, self._command)
+
+    @contextmanager
+    def _store(self) -> Iterator[PostgresJobs]:
+        with jobs(lambda: connect(self.database.params("engine"), service="backtest")) as store:
+            yield store
+
+    def _command(self, request: BacktestRequest, folder: Path) -> list[str]:
+        return [sys.executable, "-c", TELL + self.script]
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        thread = threading.Thread(target=self.worker.run)
+        thread.start()
+        try:
+            yield
+        finally:
+            self.worker.stop()
+            thread.join(20)
+            assert not thread.is_alive()
+
+    def launch(self, request: object = None) -> None:
+        connection = self.database.connect("monitor")
+        with connection.cursor() as cursor:
+            cursor.execute("INSERT INTO backtest_jobs (request) VALUES (%s::jsonb)", [json.dumps(request or SHIPPED)])
+
+    def job(self) -> dict[str, Any]:
+        names = ("status", "progress", "run_id", "error")
+        (row,) = self.database.query("SELECT status, progress, run_id::text, error FROM backtest_jobs")
+        return dict(zip(names, row, strict=True))
+
+    def until(self, status: str) -> dict[str, Any]:
+        wait_until(lambda: self.job()["status"] == status, 20, what=f"a job that is {status}")
+        return self.job()
+
+
+@pytest.mark.integration
+def test_a_run_is_followed_to_its_end(database: Database) -> None:
+    """Its progress is what it told last, its row names the run it has stored; the process beats."""
+    database.query(
+        "INSERT INTO backtest_runs (run_id, config_hash, data_hash, code_version, config) "
+        "VALUES (%s, 'c', 'd', 'v', '{}')",
+        RUN,
+    )
+    script = f"tell(stage='running', fraction=0.5, hedges=3); time.sleep(0.1); tell(stage='stored', run_id='{RUN}')"
+    process = Process(database, script)
+    process.launch()
+    with process.running():
+        job = process.until("done")
+        assert (job["run_id"], job["error"]) == (RUN, None)
+        assert job["progress"] == {"stage": "stored", "fraction": 0.5, "hedges": 3, "run_id": RUN}
+        (host,) = database.query("SELECT host FROM backtest_worker")[0]
+        assert silent_s(database.params("engine"), host, "backtest") is not None
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("sys.stderr.write('bifrost backtest: no expiry 21 to 35 days away\\n'); sys.exit(1)", "no expiry 21 to 35"),
+        ("raise RuntimeError('a core that broke')", "the run broke (RuntimeError: a core that broke); the log"),
+        ("sys.exit(3)", "ended with code 3 and without a word"),
+    ],
+    ids=["words", "traceback", "silence"],
+)
+def test_a_run_that_fails_says_why(database: Database, script: str, words: str) -> None:
+    process = Process(database, script)
+    process.launch()
+    with process.running():
+        error = process.until("failed")["error"]
+    assert words in error and "Traceback" not in error
+
+
+@pytest.mark.integration
+def test_a_run_is_cancelled_and_the_next_waits_for_nobody(database: Database) -> None:
+    process = Process(database, "tell(stage='running'); time.sleep(600)")
+    process.launch()
+    with process.running():
+        process.until("running")
+        database.query("UPDATE backtest_jobs SET cancel_requested_at = now()")
+        assert process.until("cancelled")["error"] is None
+
+
+@pytest.mark.integration
+def test_a_stop_ends_the_run_and_a_killed_process_leaves_none_open(database: Database) -> None:
+    """SIGTERM: the run ends with the process. A kill: the next process says what became of it."""
+    process = Process(database, "tell(stage='running'); time.sleep(600)")
+    process.launch()
+    with process.running():
+        process.until("running")
+    assert process.job() | {"progress": {}} == {"status": "failed", "progress": {}, "run_id": None, "error": STOPPED}
+    database.query("UPDATE backtest_jobs SET status = 'running', error = NULL")
+    successor = Process(database, "sys.exit(0)")
+    with successor.running():
+        assert "launch it again" in successor.until("failed")["error"]
+
+
+@pytest.mark.integration
+def test_a_row_that_is_no_request_fails_alone(database: Database) -> None:
+    process = Process(database, "sys.exit(0)")
+    process.launch({"source": "recorded/TWX", "pathh": "/etc"})
+    with process.running():
+        assert "pathh" in process.until("failed")["error"]
+
+
+@pytest.mark.integration
+def test_two_processes_take_turns(database: Database) -> None:
+    """A second one waits until the first is gone; no job runs twice."""
+    first = PostgresJobs(connect(database.params("engine"), service="backtest"))
+    second = PostgresJobs(connect(database.params("engine"), service="backtest"))
+    assert (first.lead(), second.lead()) == (True, False)
+    first._conn.close()
+    assert wait_until(second.lead, 10, what="the second's turn")
+    second._conn.close()
