@@ -127,3 +127,62 @@ def test_a_flatten_by_limit_order_is_priced_on_its_own_side(own: int) -> None:
     intent = rig.last(fx.PlaceOrder).intent
     assert (intent.purpose, intent.side, intent.quantity) == (Purpose.FLATTEN, Side.of(-own), 134)
     assert intent.limit_price == pytest.approx(140.02 if own < 0 else 139.98)
+
+
+def acknowledged(rig: Rig, ref: str, seconds: float, drop: float = 0.0) -> list[tuple[float, fx.ModifyOrder]]:
+    """Time in which the broker acknowledges each change at once; ``drop``: how far the touch falls each quarter."""
+    made: list[tuple[float, fx.ModifyOrder]] = []
+    for _ in range(round(seconds * 4)):
+        before = len(rig.of(fx.ModifyOrder))
+        rig.spot -= drop
+        wait(rig, 0.25)
+        for modify in rig.of(fx.ModifyOrder)[before:]:
+            made.append((rig.wall_s, modify))
+            rig.status(ref, "Submitted")
+    return made
+
+
+@pytest.mark.parametrize(("after", "market"), [("market", 1), ("give_up", 0)])
+def test_a_limit_order_follows_the_touch_and_its_attempts_are_counted(after: str, market: int) -> None:
+    """Every three seconds, at the touch then and three ticks beyond it; then the market, or the end."""
+    rig, ref = quick_rig(order__order_type="limit", order__pay_up_ticks=3, order__after_reprices=after)
+    rig.status(ref, "Submitted")
+    began_s = rig.wall_s
+    made = acknowledged(rig, ref, 3.0 * (3 + market) + 0.5, drop=0.001)
+    assert [at_s - began_s for at_s, _ in made] == [3.0 * n for n in range(1, 4 + market)]
+    prices = [modify.limit_price for _, modify in made[:3]]
+    assert prices == [round(140.0 - 0.001 * 12 * n - 0.01 - 0.03, 2) for n in range(1, 4)], "in whole cents"
+    assert [m.order_type for _, m in made[3:]] == [OrderType.MARKET] * market
+    assert not rig.of(fx.CancelOrder)
+    acknowledged(rig, ref, 10.0 if market else 2.5)
+    (cancel,) = rig.of(fx.CancelOrder)
+    assert cancel.reason == ("not filled within 10 s" if market else "not filled within 3 s")
+    assert len(rig.of(fx.ModifyOrder)) == 3 + market
+
+
+def test_an_order_filled_in_part_follows_the_touch_too() -> None:
+    rig, ref = quick_rig(order__order_type="limit")
+    rig.status(ref, "Submitted")
+    rig.fill(ref, 40)
+    began_s = rig.wall_s
+    made = acknowledged(rig, ref, 3.0)
+    assert [at_s - began_s for at_s, _ in made] == [3.0]
+    assert made[0][1].intent.quantity == 134, "a modify names the original total"
+
+
+def test_what_was_refused_earlier_does_not_take_an_order_back_that_has_its_price_since() -> None:
+    rig, ref = waiting()
+    wait(rig, 4.0, WIDE)
+    made = acknowledged(rig, ref, 0.25)
+    assert len(made) == 1 and not rig.of(fx.CancelOrder)
+    wait(rig, 5.75, WIDE)
+    assert not rig.of(fx.CancelOrder), "six seconds from its last price"
+    wait(rig, 0.25, WIDE)
+    assert len(rig.of(fx.CancelOrder)) == 1
+
+
+def test_an_engine_that_slept_gives_the_order_its_next_price_and_not_up() -> None:
+    """Nothing was refused while nobody looked."""
+    rig, _ = waiting()
+    wait(rig, 10.0, step_s=10.0)
+    assert len(rig.of(fx.ModifyOrder)) == 1 and not rig.of(fx.CancelOrder)

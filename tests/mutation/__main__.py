@@ -33,7 +33,7 @@ FIRST = {
     "gates": ("test_rule_gates_limits", "test_rule_gates_sizes", "test_rule_gates"),
     "machines": ("test_machine_rows", "test_machines"),
     "dimensions": ("test_rule_dimensions",),
-    "execution": ("test_rule_limits", "test_rule_dimensions"),
+    "execution": ("test_rule_limits", "test_rule_dimensions", "test_decide_reprices"),
 }
 #: What else would notice.
 SECOND = (

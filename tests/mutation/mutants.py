@@ -11,7 +11,7 @@ from pathlib import Path
 from bifrost import paths
 
 DOMAIN = "services/engine/bifrost_engine/domain"
-#: What decides: every gate, the machines' tables, sizes, dimensions and the comparison that all of them use.
+#: What decides: every gate, the machines' tables, sizes, prices, dimensions and the comparison that all of them use.
 TARGETS = (
     "gates/*.py",
     "machines/daemon.py",
@@ -20,6 +20,7 @@ TARGETS = (
     "machines/trading.py",
     "dimensions.py",
     "execution/limits.py",
+    "execution/repricing.py",
     "execution/sizing.py",
 )
 _COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {

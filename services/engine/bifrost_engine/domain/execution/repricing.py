@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bifrost.config import Config
+from bifrost.config import AfterReprices, Config
 
 from .. import gates
 from ..effects import ModifyOrder, RecordIntentState
@@ -35,8 +35,9 @@ def limit_price(turn: Turn, side: Side) -> float | None:
 
 def attempts_left(order: OrderInFlight, config: Config) -> bool:
     """Whether the order may still get a new price: `max_reprices` limits, then the market where configured."""
-    attempts = config.order.max_reprices + (1 if config.order.after_reprices == "market" else 0)
-    return order.order_type is OrderType.LIMIT and order.reprices < attempts
+    if order.order_type is not OrderType.LIMIT:
+        return False
+    return order.reprices < config.order.max_reprices or config.order.after_reprices is AfterReprices.MARKET
 
 
 def refused_for_too_long(turn: Turn, order: OrderInFlight, age_s: float) -> str:
