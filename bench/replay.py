@@ -164,6 +164,7 @@ def main(arguments: Sequence[str]) -> int:
     args = parser.parse_args(arguments)
     heading("replay: events a second in a backtest", PACKAGES)
     part = min(args.core_events, args.events)
+    _expires_s()  # the calendar is made before anything is timed
     quotes, bare_s = _bare(args.events)
     market = MadeSeconds(args.events)
     quick, quick_s = _backtest(QuickRun, market)

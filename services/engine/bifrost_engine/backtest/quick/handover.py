@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from bifrost.calendar import SECONDS_A_YEAR
@@ -18,6 +19,7 @@ from bifrost.options import implied_volatility
 from bifrost.tape import Publication
 
 from bifrost_engine.domain.evaluate import COUNTS_S
+from bifrost_engine.domain.machines.trading import TRADING_MACHINE, TradingEvent, TradingState
 from bifrost_engine.domain.market.bars import MINUTE_S
 from bifrost_engine.domain.market.market import MIDS_KEPT_S, MarketBook
 from bifrost_engine.domain.portfolio.portfolio import PortfolioMemory
@@ -62,6 +64,7 @@ def state_after(stretch: Stretch, quotes: tuple[Publication, ...]) -> State:
         positions=state.positions if stretch.answered_s is None else stretch.ground.positions,
         minute=_minute(stretch, state.minute),
         last_decision=_NAMES[int(stretch.minor[-1])],
+        **_trading(stretch, state),
     )
 
 
@@ -181,6 +184,15 @@ def _pictures(stretch: Stretch, places: list[int]) -> Mapping[int, Picture]:
         )
         for place, total, vegas, vols in zip(places, totals, vega.tolist(), iv.tolist(), strict=True)
     }
+
+
+def _trading(stretch: Stretch, state: State) -> dict[str, Any]:
+    """MONITOR goes on to NO_TRADE with the first evaluation in band."""
+    in_band = np.flatnonzero(~stretch.minor)
+    if state.trading is not TradingState.MONITOR or not in_band.size:
+        return {}
+    after = TRADING_MACHINE.next(state.trading, TradingEvent.IN_BAND)
+    return {"trading": after, "trading_since_s": float(stretch.at_s[in_band[0]])}
 
 
 def _recon(stretch: Stretch, recon: Reconciliation) -> Reconciliation:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 from bifrost.config import Config
 
-from bifrost_engine.domain.machines.trading import TradingState
 from bifrost_engine.domain.market.market import valid_mid
 from bifrost_engine.domain.portfolio.exposure import RECOMPUTE_S
 from bifrost_engine.domain.portfolio.volatility import FRESH_S
@@ -198,9 +197,6 @@ def _bands(ground: Ground, delta: Floats, behind: Floats) -> tuple[Flags, Flags]
     margin = behind + (MARGIN_SHARES + MARGIN_PART * (held + bands.threshold_hedge_shares))
     minor = size > bands.epsilon_band
     doubt = (size > bands.threshold_hedge_shares - margin) | (np.abs(size - bands.epsilon_band) < margin)
-    if ground.state.trading is TradingState.MONITOR:
-        # In band it goes on to NO_TRADE: that step is the core's.
-        doubt |= ~minor
     return doubt, minor
 
 

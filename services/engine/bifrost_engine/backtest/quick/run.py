@@ -49,14 +49,14 @@ class QuickRun(BacktestRun):
 
     def _skip(self, block: Block, index: int) -> int:
         """The burst to go on with: ``index``, or the end of a stretch that begins there."""
-        if not self._legs or self._broker.busy:
-            return index
         if self._wait > 0:
             self._wait -= 1
             return index
+        if not self._legs or not self.rules.calendar.is_open_s(float(block.at_s[index])):
+            return index
         # What is due before the next burst comes first in any case.
         self._work_until(float(block.at_s[index]))
-        if self._agenda.next_s() is not None or self._waiting():
+        if self._broker.busy or self._agenda.next_s() is not None or self._waiting():
             return index
         stretch, stops = self._look(block, index)
         ends = index if stretch is None else stretch.ends
