@@ -94,6 +94,10 @@ class Agenda:
         self._count += 1
         heapq.heappush(self._due, (when_s, self._count, work))
 
+    def only_s(self, work: Callable[[], None]) -> float | None:
+        """When ``work`` is due, if nothing else is."""
+        return self._due[0][0] if len(self._due) == 1 and self._due[0][2] == work else None
+
     def next_s(self) -> float | None:
         return self._due[0][0] if self._due else None
 

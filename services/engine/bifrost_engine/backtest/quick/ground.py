@@ -49,17 +49,23 @@ class Ground:
     stock_shares: float
     positions: tuple[BrokerPosition, ...]
     """What the broker would tell now."""
+    beat_s: float | None
+    """When the clock beats next; None while nobody waits for it."""
     told: bool
     """Nothing in it differs from the books: its telling changes nothing but times."""
 
 
-def ground(state: State, rules: Rules, at_s: float, positions: tuple[BrokerPosition, ...]) -> Ground | str:
+def ground(
+    state: State, rules: Rules, at_s: float, positions: tuple[BrokerPosition, ...], beat_s: float | None = None
+) -> Ground | str:
     """Where a stretch that begins with the quotes of ``at_s`` would stand, or why none can begin.
 
     Parameters
     ----------
     positions : tuple of BrokerPosition
         What the broker would tell now.
+    beat_s : float, optional
+        When the clock beats next.
     """
     legs = managed(state.legs)
     session = rules.calendar.session_at_s(at_s)
@@ -95,6 +101,7 @@ def ground(state: State, rules: Rules, at_s: float, positions: tuple[BrokerPosit
         session.close_s,
         state.exposure.stock_shares if state.exposure is not None else 0.0,
         positions,
+        beat_s,
         _told(state, positions),
     )
 
@@ -114,6 +121,7 @@ def _under_way(state: State) -> str:
         (state.trading not in _WATCHED, f"trading={state.trading}"),
         (state.hedge not in IDLE or state.order is not None, "an order is under way"),
         (bool(state.restored or state.flatten or state.stopping), "something is to be cleared up"),
+        (state.orphan_since_s is not None, "an orphan hedge"),
         (state.ended_with_fills, "a hedge has just ended"),
         (not (state.leading and link.usable), "not connected"),
         (not recon.done or bool(recon.blocked or state.external_pending), "not reconciled"),

@@ -64,6 +64,7 @@ def state_after(stretch: Stretch, quotes: tuple[Publication, ...]) -> State:
         positions=state.positions if stretch.answered_s is None else stretch.ground.positions,
         minute=_minute(stretch, state.minute),
         last_decision=_NAMES[int(stretch.minor[-1])],
+        link=state.link if stretch.beaten_s is None else replace(state.link, last_arrival_s=stretch.beaten_s),
         **_trading(stretch, state),
     )
 
@@ -77,7 +78,7 @@ def _book(stretch: Stretch, book: MarketBook, quotes: tuple[Publication, ...]) -
         last_tick_s={**book.last_tick_s, **{key: line.arrived_wall_s for key, line in lines.items()}},
         burst_at=Times(last_s, last_s),
         burst_oldest_s=last_s,
-        last_arrival_s=last_s,
+        last_arrival_s=max(last_s, stretch.beaten_s or last_s),
     )
     return _with_mids(stretch, book)
 
@@ -198,8 +199,8 @@ def _trading(stretch: Stretch, state: State) -> dict[str, Any]:
 def _recon(stretch: Stretch, recon: Reconciliation) -> Reconciliation:
     if stretch.answered_s is not None:
         recon = replace(recon, read_s=stretch.answered_s, compared_s=stretch.answered_s)
-    if stretch.asking is not None:
-        recon = replace(recon, asked_s=float(stretch.block.at_s[stretch.asking[0]]))
+    if stretch.asked_s is not None:
+        recon = replace(recon, asked_s=stretch.asked_s)
     return recon
 
 

@@ -17,7 +17,7 @@ from bifrost_engine.domain.portfolio.volatility import FRESH_S
 
 from .blocks import Block, Flags, Floats, Ints
 from .ground import Ground
-from .pieces import Question, Quotes, Timeline, questions, timeline
+from .pieces import Pending, Question, Quotes, Timeline, timeline
 from .solving import Solves, Waiting, schedule
 
 #: Net delta nearer to the edge of a band than this is not told apart here: shares, and a part of the book's size.
@@ -37,8 +37,7 @@ class Carry:
     quote_s: Floats
     tried_s: Floats
     waiting: Waiting
-    compared_s: float
-    answers: list[Question]
+    pending: Pending
     last_s: float
     """The evaluation before."""
     worked_s: float
@@ -85,8 +84,7 @@ def carry_of(ground: Ground) -> Carry:
         np.array([solved.quote_s for solved in ground.solved]),
         np.array([solved.tried_s for solved in ground.solved]),
         waiting,
-        state.recon.compared_s or 0.0,
-        [],
+        Pending(ground.beat_s, state.recon.compared_s or 0.0, []),
         state.portfolio.computed_market_s,
         state.portfolio.computed_market_s,
         (state.exposure.net_delta_shares if state.exposure is not None else None) or 0.0,
@@ -98,8 +96,7 @@ def look_over(ground: Ground, carry: Carry, quotes: Quotes, block: Block, hi: in
 
     ``carry`` is where they begin, and afterwards where they end. ``latency_s``: from a question to the broker's answer.
     """
-    asked, ask_stop, carry.compared_s = questions(ground, carry.compared_s, block, quotes.heard, latency_s)
-    line, carry.answers = timeline(block, quotes.heard, hi, carry.answers + asked)
+    line, asked, ask_stop = timeline(ground, block, quotes.heard, hi, carry.pending, latency_s)
     where = line.place[quotes.heard_index]
     count, lines = len(line.at_s), len(ground.column)
     good = np.flatnonzero(quotes.valid)

@@ -56,9 +56,10 @@ class QuickRun(BacktestRun):
             return index
         # What is due before the next burst comes first in any case.
         self._work_until(float(block.at_s[index]))
-        if self._broker.busy or self._agenda.next_s() is not None or self._waiting():
+        beat_s, due_s = self._agenda.only_s(self._beat), self._agenda.next_s()
+        if self._broker.busy or due_s != beat_s or (beat_s is None and self._waiting()):
             return index
-        stretch, stops = self._look(block, index)
+        stretch, stops = self._look(block, index, beat_s)
         ends = index if stretch is None else stretch.ends
         self._vain = self._vain + 1 if stretch is None else 0
         # What is known to be for the core is not looked at again; after looking in vain for a while, seldom.
@@ -67,14 +68,14 @@ class QuickRun(BacktestRun):
             self._take(stretch)
         return ends
 
-    def _look(self, block: Block, index: int) -> tuple[Stretch | None, int]:
+    def _look(self, block: Block, index: int, beat_s: float | None) -> tuple[Stretch | None, int]:
         latency_s, state = self._model.latency_s, self._hedger.state
         gates = self.rules.config.gates.state
         tolerated_ms = min(gates.system.data_lag_threshold_ms, gates.market.stale_ts_threshold_ms)
         if self._hedger.fault or latency_s * 1000.0 > tolerated_ms or self._over_s is None:
             # An answer of the broker that comes later than that finds the market stale.
             return None, index
-        begun = ground(state, self.rules, float(block.at_s[index]), self._broker.position_rows())
+        begun = ground(state, self.rules, float(block.at_s[index]), self._broker.position_rows(), beat_s)
         if isinstance(begun, str):
             return None, index
         return find(begun, block, index, self._over_s, latency_s)
@@ -86,8 +87,13 @@ class QuickRun(BacktestRun):
         self._good.update((quote.key, quote) for quote in newest_quotes(stretch, two_sided=True))
         self._broker.publish(quotes)
         self._hedger.state = state_after(stretch, quotes)
-        if stretch.asking is not None:
-            self.clock.now_s = float(stretch.block.at_s[stretch.asking[0]])
+        if stretch.ground.beat_s is not None:
+            self._agenda.pop()
+            self._beating = stretch.beat_s is not None
+        if stretch.beat_s is not None:
+            self._agenda.at(stretch.beat_s, self._beat)
+        if stretch.asked_s is not None:
+            self.clock.now_s = stretch.asked_s
             self._broker.carry_out(FetchTruth(Trigger.PERIODIC))
         at, tally = stretch.bursts, self.tally
         ticks = QuietTicks(

@@ -10,7 +10,7 @@ import numpy as np
 from .blocks import Block, Flags, Floats, Ints
 from .ground import Ground
 from .look import Piece, carry_of, look_over
-from .pieces import Question, quotes_of
+from .pieces import Kind, beat_after, quotes_of
 
 #: Bursts looked over at first, and at most at once: what lies behind the end of a stretch is looked over for nothing.
 FIRST, MOST = 512, 1024
@@ -22,7 +22,7 @@ LEAST = 6
 class Stretch:
     """The evaluations from burst ``begins`` up to burst ``ends``, which the core is given next.
 
-    One element an evaluation, answers of the broker among them (``on_quotes`` False).
+    One element an evaluation, beats and answers of the broker among them.
     """
 
     ground: Ground
@@ -30,7 +30,7 @@ class Stretch:
     begins: int
     ends: int
     at_s: Floats
-    on_quotes: Flags
+    kind: Ints
     delta: Floats
     pnl_usd: Floats
     minor: Flags
@@ -40,10 +40,10 @@ class Stretch:
     iv: Floats
     solved: tuple[Ints, Ints, Floats, Floats]
     """Solutions: evaluation, leg, mid, and when the quote had come."""
-    answered_s: float | None
-    """The broker last told what it holds, nothing new."""
-    asking: Question | None
+    asked_s: float | None
     """A question whose answer comes after ``ends``."""
+    beat_s: float | None
+    """When the clock beats next."""
 
     def __len__(self) -> int:
         return len(self.at_s)
@@ -51,7 +51,17 @@ class Stretch:
     @cached_property
     def bursts(self) -> Ints:
         """The evaluations on quotes."""
-        return np.flatnonzero(self.on_quotes)
+        return np.flatnonzero(self.kind == Kind.QUOTES)
+
+    @cached_property
+    def beaten_s(self) -> float | None:
+        """When the clock last beat."""
+        return _last(self.at_s, self.kind == Kind.BEAT)
+
+    @cached_property
+    def answered_s(self) -> float | None:
+        """When the broker last told what it holds: nothing new."""
+        return _last(self.at_s, self.kind == Kind.ANSWER)
 
 
 def find(ground: Ground, block: Block, begins: int, until_s: float, latency_s: float) -> tuple[Stretch | None, int]:
@@ -81,23 +91,23 @@ def _joined(ground: Ground, block: Block, begins: int, pieces: list[Piece]) -> S
     if not pieces:
         return None
     burst = np.concatenate([piece.line.burst for piece in pieces])
-    on_quotes = np.concatenate([piece.line.on_quotes for piece in pieces])
+    kind = np.concatenate([piece.line.kind for piece in pieces])
     fresh = np.concatenate([piece.fresh for piece in pieces])
-    goes_on = np.flatnonzero(on_quotes & fresh & (burst < pieces[-1].stops))
+    goes_on = np.flatnonzero((kind == Kind.QUOTES) & fresh & (burst < pieces[-1].stops))
     if goes_on.size < LEAST:
         return None
-    # Answers that follow an earlier burst lie before it in the arrays.
+    # Beats and answers that follow an earlier burst lie before it in the arrays.
     count, ends = int(goes_on[-1]), int(burst[goes_on[-1]])
-    asked = [one for piece in pieces for one in piece.asked if one[0] < ends]
+    asked = [one for piece in pieces for one in piece.asked if one.burst < ends]
     at_s = np.concatenate([piece.line.at_s for piece in pieces])[:count]
-    answered = at_s[~on_quotes[:count]]
+    answered, beaten_s = at_s[kind[:count] == Kind.ANSWER], _last(at_s, kind[:count] == Kind.BEAT)
     return Stretch(
         ground,
         block,
         begins,
         ends,
         at_s=at_s,
-        on_quotes=on_quotes[:count],
+        kind=kind[:count],
         delta=np.concatenate([piece.delta for piece in pieces])[:count],
         pnl_usd=np.concatenate([piece.pnl_usd for piece in pieces])[:count],
         minor=np.concatenate([piece.minor for piece in pieces])[:count],
@@ -105,9 +115,13 @@ def _joined(ground: Ground, block: Block, begins: int, pieces: list[Piece]) -> S
         mids=np.concatenate([piece.mids for piece in pieces])[:count],
         iv=np.concatenate([piece.iv for piece in pieces])[:count],
         solved=_solutions(pieces, count),
-        answered_s=float(answered[-1]) if answered.size else None,
-        asking=asked[-1] if len(asked) > answered.size else None,
+        asked_s=asked[-1].ask_s if len(asked) > answered.size else None,
+        beat_s=ground.beat_s if beaten_s is None else beat_after(beaten_s, ground.state.executed_s),
     )
+
+
+def _last(at_s: Floats, chosen: Flags) -> float | None:
+    return float(at_s[chosen][-1]) if chosen.any() else None
 
 
 def _solutions(pieces: list[Piece], count: int) -> tuple[Ints, Ints, Floats, Floats]:
