@@ -7,9 +7,7 @@ model of the quick path (equal to rounding), and what the next evaluation writes
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,18 +18,16 @@ from bifrost.tape import Publication
 
 from bifrost_engine.domain.evaluate import COUNTS_S
 from bifrost_engine.domain.machines.trading import TRADING_MACHINE, TradingEvent, TradingState
-from bifrost_engine.domain.market.bars import MINUTE_S
 from bifrost_engine.domain.market.market import MIDS_KEPT_S, MarketBook
 from bifrost_engine.domain.portfolio.portfolio import PortfolioMemory
 from bifrost_engine.domain.portfolio.volatility import Solved
 from bifrost_engine.domain.state import Minute, Reconciliation, State
-from bifrost_engine.domain.trading_day import attribution as attributions
 from bifrost_engine.domain.trading_day import trading_day as days
-from bifrost_engine.domain.trading_day.attribution import Attribution, Picture, StoredLeg
 from bifrost_engine.domain.trading_day.trading_day import TradingDay
 from bifrost_engine.domain.words import Times
 
 from ..outcome import line_of
+from .attributed import attribution_after, last_of_minutes
 from .blocks import Floats
 from .stretch import Stretch
 
@@ -96,7 +92,7 @@ def _with_mids(stretch: Stretch, book: MarketBook) -> MarketBook:
     mids = (block.bid[rows] + block.ask[rows]) / 2
     keep = stretch.ground.rules.config.gates.state.market.vol_window_min + 1
     bars = book.bars
-    for place in _last_of_minutes(at_s):
+    for place in last_of_minutes(at_s):
         bars = bars.add(float(at_s[place]), float(mids[place]), keep)
     newest_s = float(at_s[-1])
     first = int(np.searchsorted(at_s[:-1], newest_s - MIDS_KEPT_S, side="right")) - 1
@@ -106,11 +102,6 @@ def _with_mids(stretch: Stretch, book: MarketBook) -> MarketBook:
         kept = kept[1:]
     mid = float(mids[-1])
     return replace(book, mid=mid, bars=bars, mids=(*kept, (newest_s, mid)))
-
-
-def _last_of_minutes(at_s: np.ndarray[tuple[int], np.dtype[np.float64]]) -> list[int]:
-    minute = at_s // MINUTE_S
-    return [*np.flatnonzero(minute[1:] != minute[:-1]).tolist(), len(at_s) - 1]
 
 
 def _portfolio(stretch: Stretch, memory: PortfolioMemory) -> PortfolioMemory:
@@ -138,53 +129,8 @@ def _portfolio(stretch: Stretch, memory: PortfolioMemory) -> PortfolioMemory:
 
 def _day(stretch: Stretch, day: TradingDay) -> TradingDay:
     """Marks and attribution. Orders, fills and counters are those of before: there were none."""
-    attribution = _attribution(stretch, day)
     marks = dict(zip(stretch.ground.column, stretch.mids[-1].tolist(), strict=True))
-    return replace(days.mark_to_market(day, marks), attribution=attribution)
-
-
-def _attribution(stretch: Stretch, day: TradingDay) -> Attribution:
-    """Every minute's interval closed as the core closes it: with the last picture before the minute's end."""
-    attribution, booked = day.attribution, day.booked
-    pictured = np.flatnonzero(stretch.worked)
-    bounds = [-1, *_last_of_minutes(stretch.at_s)]
-    shown = []
-    for before, last in pairwise(bounds):
-        within = pictured[np.searchsorted(pictured, before, side="right") : np.searchsorted(pictured, last, "right")]
-        shown.append(int(within[-1]) if within.size else None)
-    pictures = _pictures(stretch, [place for place in shown if place is not None])
-    for (before, last), place in zip(pairwise(bounds), shown, strict=True):
-        if attributions.is_due(attribution, float(stretch.at_s[before + 1])):
-            attribution, _ = attributions.close(attribution, booked)
-        if place is not None:
-            attribution = replace(attribution, latest=pictures[place])
-        booked = replace(booked, pnl_usd=float(stretch.pnl_usd[last]))
-    return attribution
-
-
-def _pictures(stretch: Stretch, places: list[int]) -> Mapping[int, Picture]:
-    ground, book = stretch.ground, stretch.ground.book
-    at_s, spot, iv = stretch.at_s[places], stretch.mids[places, 0], stretch.iv[places]
-    delta, gamma, theta, vega = book.figures(at_s, spot, iv)
-    totals = zip(
-        at_s.tolist(),
-        spot.tolist(),
-        (delta @ book.weight).tolist(),
-        (gamma @ book.weight).tolist(),
-        (theta @ book.weight).tolist(),
-        strict=True,
-    )
-    legs = [ground.state.legs[key] for key in list(ground.column)[1:]]
-    return {
-        place: Picture(
-            *total,
-            tuple(
-                StoredLeg(leg.key, leg.quantity, leg.multiplier, *figures)
-                for leg, *figures in zip(legs, vegas, vols, strict=True)
-            ),
-        )
-        for place, total, vegas, vols in zip(places, totals, vega.tolist(), iv.tolist(), strict=True)
-    }
+    return replace(days.mark_to_market(day, marks), attribution=attribution_after(stretch, day))
 
 
 def _trading(stretch: Stretch, state: State) -> dict[str, Any]:

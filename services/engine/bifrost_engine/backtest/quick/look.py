@@ -101,11 +101,11 @@ def look_over(ground: Ground, carry: Carry, quotes: Quotes, block: Block, hi: in
     count, lines = len(line.at_s), len(ground.column)
     good = np.flatnonzero(quotes.valid)
     newest = _standing((count, lines), where[good], quotes.column[good], good)
-    mids = np.concatenate([carry.mids, quotes.mid])[newest]
+    mids = np.concatenate([carry.mids, quotes.mid]).take(newest)
     solves, solved, clean = _solved(ground, carry, quotes, line, where, mids[:, 0])
     source = _standing((count, lines - 1), solves.evaluation, solves.leg, np.arange(len(solved)))
-    iv = np.concatenate([carry.iv, solved])[source]
-    quote_s = np.concatenate([carry.quote_s, solves.quote_s])[source]
+    iv = np.concatenate([carry.iv, solved]).take(source)
+    quote_s = np.concatenate([carry.quote_s, solves.quote_s]).take(source)
     fresh = np.diff(mids[:, 0], prepend=carry.mids[0]) != 0.0
     fresh |= np.diff(line.at_s, prepend=carry.last_s) >= RECOMPUTE_S
     shown = _shown(carry, quotes, where, mids)
@@ -116,7 +116,7 @@ def look_over(ground: Ground, carry: Carry, quotes: Quotes, block: Block, hi: in
 
     doubt, minor = _bands(ground, delta, np.where(fresh, 0.0, _drift(ground, line, iv)))
     doubt |= ~sure | _loss(ground, pnl_usd)
-    doubt |= (line.at_s[:, None] - quote_s > FRESH_S).any(axis=1)
+    doubt |= line.at_s - quote_s.min(axis=1) > FRESH_S
     doubt[solves.evaluation[~clean]] = True
     _doubt_the_stock(doubt, ground, carry.mids[0], quotes, where)
     stops = int(line.burst[int(np.argmax(doubt))]) if doubt.any() else hi
