@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from bifrost.calendar import TradingCalendar
 from bifrost.tape import Publication
 from bifrost_engine.backtest.fills import FREE, FillModel
 from bifrost_engine.backtest.legs import Entry, Held, LegsError, Straddle
@@ -14,7 +15,7 @@ from bifrost_engine.backtest.market import Burst, QuotesInMemory
 from bifrost_engine.backtest.outcome import Outcome
 from bifrost_engine.backtest.replay import replay
 from bifrost_engine.backtest.run import BacktestRun
-from bifrost_engine.backtest.summary import parts_shown, summary
+from bifrost_engine.backtest.summary import parts_shown, run_id, summary
 from bifrost_engine.backtest.tape import TapeWriter
 from bifrost_engine.backtest.ticks import Tick
 
@@ -149,6 +150,21 @@ def test_a_comparison_with_the_broker_is_not_put_off_until_the_next_quote() -> N
     assert sum(tick.decision == "hedge" for tick in ticks) > 10
     blocked = {tick.block_reason for tick in ticks if tick.decision == "blocked"}
     assert not [reason for reason in blocked if "not_reconciled" in reason], blocked
+
+
+def test_a_market_that_never_closes_is_traded_at_night() -> None:
+    """As in a scenario that is always open: its tapes know no session, and such runs have names of their own."""
+    day, at_night = rules(**QUICK), list(bursts(4, minutes=60))
+    night = replace(day, calendar=TradingCalendar(always_open=True))
+    moved = [
+        Burst(burst.at_s + 9 * 3600, tuple(replace(quote, at_s=quote.at_s + 9 * 3600) for quote in burst.quotes))
+        for burst in at_night
+    ]
+    outcome = BacktestRun(night, QuotesInMemory(STOCK, moved), Entry(LEGS), FillModel()).run()
+    assert outcome.tally.hedges > 0
+    with pytest.raises(LegsError, match="never all quoted"):
+        BacktestRun(day, QuotesInMemory(STOCK, moved), Entry(LEGS), FillModel()).run()
+    assert run_id(day, "data", {}) != run_id(night, "data", {})
 
 
 def test_the_parts_that_are_shown_make_the_pnl_that_is_shown() -> None:

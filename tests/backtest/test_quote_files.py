@@ -160,6 +160,9 @@ def test_what_ends_a_quote_live_ends_it_here(tape: Path, tmp_path: Path) -> None
     cut.write_bytes(tape.read_bytes()[:-400])
     torn = market_of(cut, "NVDA")
     assert len(told(torn)) > 10 and "the tape is torn" in torn.bad.shown[-1]
+    shorter = tmp_path / "shorter.jsonl.gz"
+    shorter.write_bytes(tape.read_bytes()[:-800])
+    assert len({market_of(file, "NVDA").data_hash() for file in (tape, cut, shorter)}) == 3
     shutil.copy(tape, tmp_path / "x.jsonl.gz")
     (tmp_path / "x.jsonl.gz").write_bytes(b"no tape at all")
     with pytest.raises(TapeError, match=r"x\.jsonl\.gz: cannot be read"):

@@ -12,14 +12,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bifrost.calendar import TradingCalendar
 from bifrost.cli import add_config_options, load_from_options, parse_overrides
 from bifrost.tape import TapeError as DataError
 
 from bifrost_engine.domain.state import Rules
 
 from .fills import FillModel
-from .grid import Grid, GridError, LocalWorkers, Task, Workers, bar, parameter_sets
+from .grid import Grid, GridError, LocalWorkers, Task, Workers, bar, parameter_sets, rules_of
 from .legs import Entry, LegsError, Straddle, read_legs
 from .tape import TapeError, TapeWriter
 
@@ -127,8 +126,7 @@ def run_backtest(args: argparse.Namespace) -> int:
     """`bifrost backtest`."""
     from bifrost.db.errors import DatabaseError
 
-    loaded = load_from_options(args)
-    rules = Rules(loaded.config, loaded.hash, TradingCalendar())
+    rules = rules_of(load_from_options(args))
     if not args.latency_ms >= 0:
         return _failed("backtest", f"--latency-ms {args.latency_ms:g}: a latency is not below 0")
     if args.quick and (args.tape is not None or args.grid is not None):

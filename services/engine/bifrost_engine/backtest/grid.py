@@ -25,7 +25,7 @@ from typing import Any, Protocol
 
 import yaml
 from bifrost.calendar import TradingCalendar
-from bifrost.config import ConfigError, load_config
+from bifrost.config import ConfigError, LoadedConfig, load_config
 
 from bifrost_engine.domain.state import Rules
 
@@ -37,6 +37,12 @@ from .tape import rules_from, rules_row
 MOST_SETS = 100_000
 COLUMNS = ("pnl_at_mid_usd", "pnl_liquidated_usd", "drawdown_usd", "sharpe", "hedges", "shares_traded", "slippage_usd",
            "commissions_usd", "blocked")  # fmt: skip
+
+
+def rules_of(loaded: LoadedConfig) -> Rules:
+    """Configuration and calendar: a scenario whose market never closes has no sessions to wait for."""
+    world = loaded.scenario
+    return Rules(loaded.config, loaded.hash, TradingCalendar(always_open=bool(world and world.always_open)))
 
 
 class GridError(ValueError):
@@ -66,7 +72,7 @@ class Task:
         """Raises `ConfigError` naming what the set gets wrong."""
         overrides = dict(self.overrides) | dict(self.parameters)
         loaded = load_config(self.config, scenario=self.scenario, overrides=overrides)
-        return Rules(loaded.config, loaded.hash, TradingCalendar())
+        return rules_of(loaded)
 
 
 @dataclass(frozen=True, slots=True)

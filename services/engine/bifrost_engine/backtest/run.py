@@ -278,10 +278,10 @@ class BacktestRun:
         now_s, calendar = self.clock.now_s, self.rules.calendar
         session = calendar.session_at_s(now_s)
         stock = self._quotes.get(self._market.stock)
-        if session is None or stock is None or not 0 < stock.bid <= stock.ask:
+        if stock is None or not 0 < stock.bid <= stock.ask or not calendar.is_open_s(now_s):
             return ()
         if self._enter_s is None:
-            self._enter_s = entry_s(self._entry, session.open_s)
+            self._enter_s = entry_s(self._entry, now_s if session is None else session.open_s)
         if now_s < self._enter_s:
             return ()
         chosen = choose(self._entry, self._quotes, (stock.bid + stock.ask) / 2, now_s, calendar)

@@ -55,7 +55,8 @@ def asked_for(entry: Entry, model: FillModel, *, quick: bool = False) -> dict[st
 
 def run_id(rules: Rules, data_hash: str, asked: Mapping[str, Any]) -> uuid.UUID:
     """The same configuration, data, request and code are the same run."""
-    name = json.dumps([rules.config_hash, data_hash, code_version(), asked], sort_keys=True)
+    calendar = ["always open"] if rules.calendar.always_open else []
+    name = json.dumps([rules.config_hash, data_hash, code_version(), asked, *calendar], sort_keys=True)
     return uuid.uuid5(_RUNS, name)
 
 
