@@ -1,7 +1,8 @@
 """backtrader's side of the bench `replay`, in an environment of its own: a task from stdin, its figures to stdout.
 
 One data feed carries the stock's second bars with the leg's quote as further lines: twenty-one feeds would be slower.
-Only `cerebro.run` is timed. Orders fill at the next second's mid, without costs.
+Everything is loaded before it runs, its own fastest way; memory grows with the tape then. Only `cerebro.run` is timed.
+Orders fill at the next second's mid, without costs.
 """
 
 import json
@@ -58,7 +59,7 @@ def main():
         columns = (day[:, 0], (day[:, 1] + day[:, 2]) / 2, day[:, 3], (day[:, 4] + day[:, 5]) / 2)
         rows += zip(*(column.tolist() for column in columns), strict=True)
     hedger = BandHedger(task["expires_s"], task["entry_s"])
-    cerebro = bt.Cerebro(stdstats=False, exactbars=1)
+    cerebro = bt.Cerebro(stdstats=False)
     cerebro.adddata(Seconds(rows=rows))
     cerebro.addstrategy(Hedging, hedger=hedger, times=iter([row[0] for row in rows]))
     cerebro.broker.setcash(1e9)

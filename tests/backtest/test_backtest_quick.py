@@ -76,7 +76,7 @@ CASES = st.builds(
 )
 
 
-@settings(max_examples=12, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+@settings(max_examples=10, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
 @given(CASES)
 def test_quick_and_full_agree_on_any_tape(case: Case) -> None:
     compare(case)
