@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from bifrost import paths
-from bifrost.backtest import BacktestRequest, RequestError, request_of
+from bifrost.backtest import BacktestRequest, RequestError, request_of, without_scenario
 from bifrost.config.load import load_config
 from bifrost.db import connect
 from bifrost.db.alive import silent_s
@@ -58,6 +58,13 @@ def test_a_request_becomes_one_command_and_nothing_else_is_read(tmp_path: Path) 
     assert words[-1] == "--set=symbol=NVDA" and "--to" not in " ".join(words)
     with pytest.raises(RequestError, match="no recorded data recorded/TWX here; there is: shipped/NVDA"):
         command_line(BacktestRequest.model_validate({"source": "recorded/TWX"}), {"shipped": root}, tmp_path)
+
+
+def test_a_run_knows_nothing_of_the_desks_scenario() -> None:
+    """But it finds the passwords of that scenario's home."""
+    env = without_scenario({"BIFROST_SCENARIO": "config/scenarios/tape.yaml", "PGHOST": "db"})
+    home = paths.repository_root() / ".bifrost" / "scenarios" / "tape"
+    assert env == {"PGHOST": "db", "BIFROST_HOME": str(home), "BIFROST_SECRETS": str(home / "secrets")}
 
 
 @pytest.mark.parametrize("source", ["../x", "recorded/..", "recorded/../../etc", "/etc/passwd", "recorded/TWX\n"])

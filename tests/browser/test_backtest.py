@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from bifrost import paths
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import Served
@@ -28,6 +29,7 @@ def worker(database: Database, tmp_path: Path) -> Iterator[subprocess.Popen[byte
         "PATH": os.environ["PATH"],
         "BIFROST_HOME": str(tmp_path / "backtest"),
         "BIFROST_DATA": str(tmp_path / "nothing"),
+        "BIFROST_SCENARIO": str(paths.repository_root() / "config" / "scenarios" / "twx-2014-06-05.yaml"),
     }
     process = subprocess.Popen([sys.executable, "-m", "bifrost_engine", "backtests"], env=env)
     yield process

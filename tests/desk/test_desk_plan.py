@@ -39,6 +39,9 @@ def test_each_service_gets_its_own_login_and_the_simulator_none(tmp_path: Path) 
         assert logins[name]["PGUSER"] == f"bifrost_{name}"
         assert logins[name]["PGPASSWORD_FILE"] == str(tmp_path / "secrets" / f"bifrost_{name}")
         assert logins[name]["PGPORT"] == "55555"
+    assert logins["backtest"]["PGUSER"] == "bifrost_engine"
+    backtest = next(service for service in SERVICES if service.name == "backtest")
+    assert plan.command_of(backtest)[1:4] == ["-m", "bifrost_engine", "backtests"]
     assert max(SERVICES, key=lambda service: service.order).name == "monitor"
 
 

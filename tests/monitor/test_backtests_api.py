@@ -6,6 +6,7 @@ import uuid
 from typing import Any
 
 import pytest
+from bifrost import paths
 
 from tests.monitor import rows
 from tests.monitor.conftest import MakeMonitor, Monitor
@@ -105,6 +106,14 @@ def test_one_is_launched_at_a_time_and_can_be_ended(monitor: Monitor, database: 
     assert [row["id"] for row in monitor.get("/backtests/jobs").json()["jobs"]] == [again["id"], job["id"]]
     assert monitor.get("/backtests/jobs/999").status_code == 404
     assert monitor.post("/backtests/jobs/999/cancel").status_code == 404
+
+
+def test_the_scenario_of_the_desk_does_not_choose_the_symbol(make_monitor: MakeMonitor, database: Database) -> None:
+    """A desk on the made market of NVDA backtests TWX, by the limits of the configuration file."""
+    scenario = paths.repository_root() / "config" / "scenarios" / "default.yaml"
+    monitor = make_monitor(BIFROST_SCENARIO=str(scenario))
+    rows.write_backtest_worker(database)
+    assert monitor.post("/backtests", ASKED).status_code == 202
 
 
 @pytest.mark.parametrize(

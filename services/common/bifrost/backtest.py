@@ -7,11 +7,14 @@ one. Recorded data has a name, never a path: only folders that the configuration
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import date, time
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from bifrost import paths
 
 #: Sections that decide what the core does. Addresses, roles and files are none of a backtest's business.
 SECTIONS = ("gates", "greeks")
@@ -22,6 +25,15 @@ SILENT_S = 3 * BEAT_S
 _KEY = re.compile(rf"^({'|'.join(SECTIONS)})(\.[a-z][a-z0-9_]*)+$")
 _ENTRY = re.compile(r"^([01]\d|2[0-3]):[0-5]\d$")
 Override = bool | int | float | str
+
+
+def without_scenario(env: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a backtest: the scenario of the desk beside it rules neither its symbol nor its limits.
+
+    Home and secrets stay where the scenario puts them.
+    """
+    kept = {name: value for name, value in env.items() if name != "BIFROST_SCENARIO"}
+    return kept | {"BIFROST_HOME": str(paths.home(env)), "BIFROST_SECRETS": str(paths.secrets_dir(env))}
 
 
 class JobStatus(StrEnum):

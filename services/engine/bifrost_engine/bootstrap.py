@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -13,6 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 from bifrost import paths
+from bifrost.backtest import without_scenario
 from bifrost.calendar import TradingCalendar
 from bifrost.clock import MarketClock, SimulatorMarketClock, WallMarketClock
 from bifrost.config import ClockSource, Config, ConfigError, IbSettings, LoadedConfig, load_config
@@ -192,10 +194,13 @@ def backtest_worker(path: Path | None, config: Config) -> Worker:
     def connection() -> Connection:
         return connect(config, service="backtest", role=f"bifrost_{SERVICE}")
 
+    env = without_scenario(os.environ)
+    plain = load_config(path, env=env).config
     return Worker(
         lambda: jobs(connection),
-        lambda: offer(config, folders()),
+        lambda: offer(plain, folders()),
         lambda request, out: command_line(request, folders(), out, path),
+        env,
     )
 
 

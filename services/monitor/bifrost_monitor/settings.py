@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bifrost import paths
+from bifrost.backtest import without_scenario
 from bifrost.config.enums import ClockSource
 from bifrost.config.load import LoadedConfig, load_config
 from bifrost.config.schema import Notify
@@ -43,7 +44,7 @@ class MonitorSettings:
     """Admin address of the simulator; None on a desk with a real gateway."""
     notify: Notify = field(default_factory=Notify)
     judge_overrides: Callable[[Mapping[str, object]], object] = field(default=lambda overrides: None, repr=False)
-    """Loads the configuration once more with keys changed; raises `ConfigError` for what it does not take."""
+    """Loads a backtest's configuration with these keys changed; raises `ConfigError` for what it does not take."""
     max_body_bytes: int = 64 * 1024
 
     @property
@@ -149,4 +150,4 @@ def monitor_settings(loaded: LoadedConfig, env: Mapping[str, str] | None = None)
 
 def _judge(loaded: LoadedConfig, env: Mapping[str, str], overrides: Mapping[str, object]) -> None:
     origin = loaded.origin
-    load_config(origin.path, env=env, scenario=origin.scenario, overrides={**origin.overrides, **overrides})
+    load_config(origin.path, env=without_scenario(env), overrides={**origin.overrides, **overrides})

@@ -81,6 +81,8 @@ class Worker:
         What can be run now (`backtest.offer.offer`).
     command : callable
         The command line for a request and a folder; raises `RequestError`.
+    env : mapping, optional
+        Environment of the runs; this process's own by default.
     """
 
     def __init__(
@@ -88,10 +90,12 @@ class Worker:
         open_store: Callable[[], AbstractContextManager[JobStore]],
         offer: Callable[[], Mapping[str, Any]],
         command: Callable[[BacktestRequest, Path], list[str]],
+        env: Mapping[str, str] | None = None,
     ) -> None:
         self._open_store = open_store
         self._offer = offer
         self._command = command
+        self._env = env
         self._stopping = threading.Event()
 
     def stop(self) -> None:
@@ -135,7 +139,7 @@ class Worker:
                 store.finish(job_id, JobStatus.FAILED, error=str(error))
                 return
             log.info("backtest %d begins", job_id, extra={"job": job_id, "request": row})
-            with _Child(words, Path(folder)) as child:
+            with _Child(words, Path(folder), self._env) as child:
                 status, run_id, why = self._follow(store, job_id, child)
             store.finish(job_id, status, run_id=run_id, error=why)
             log.info("backtest %d: %s", job_id, why or status, extra={"job": job_id})
@@ -160,8 +164,9 @@ class Worker:
 class _Child:
     """`bifrost backtest` as a process; it ends with the block."""
 
-    def __init__(self, words: list[str], folder: Path) -> None:
+    def __init__(self, words: list[str], folder: Path, env: Mapping[str, str] | None) -> None:
         self._words = words
+        self._env = env
         self._folder = folder
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._said: deque[str] = deque(maxlen=40)
@@ -172,6 +177,7 @@ class _Child:
         self._process = subprocess.Popen(
             self._words,
             cwd=self._folder,
+            env=self._env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             # Its end is noticed by a run whose listener was killed: the next line it tells ends it.

@@ -39,7 +39,7 @@ function Shown({ run }: { run: BacktestRunDetail }) {
     ["bt.realized", pnl?.realized_usd], ["bt.unrealized", pnl?.unrealized_usd], ["bt.stock_commissions", minus(pnl?.commissions_usd)], ["bt.pnl", pnl?.at_mid_usd],
     ["bt.entry_cost", minus(pnl?.entry_usd)], ["bt.liquidation_cost", minus(pnl?.liquidation_usd)], ["bt.liquidated", pnl?.liquidated_usd],
   ];
-  const parts = Object.entries(figures.attribution ?? {});
+  const parts = partsOf(figures);
   const show = (next: Wanted) => { setWanted(next); document.querySelector(".bt-ticks")?.scrollIntoView({ block: "start" }); };
   return (
     <>
@@ -48,7 +48,7 @@ function Shown({ run }: { run: BacktestRunDetail }) {
         {run.curves ? <RunCurves curves={run.curves} /> : <Empty hint={t("bt.curves_none_hint")}>{t("bt.curves_none")}</Empty>}</Panel>
       <div className="bt-pair">
         <Panel title={t("bt.attribution")}>{parts.length ? <Bars parts={parts} total={figures.attribution_total_usd} /> : <Empty>{t("bt.attribution_none")}</Empty>}</Panel>
-        <Panel title={t("bt.money")}><dl className="facts">{money.map(([name, value]) => <div key={name}><dt>{t(name)}</dt><dd className={`num ${trend(value)}`}>{dollars(value, 2, true)}</dd></div>)}</dl></Panel>
+        <Panel title={t("bt.money")}><dl className="facts">{money.map(([name, value]) => <div key={name} className={SUMS.has(name) ? "bt-sum" : ""}><dt>{t(name)}</dt><dd className={`num ${trend(value)}`}>{dollars(value, 2, true)}</dd></div>)}</dl></Panel>
       </div>
       <Policies rows={figures.policies ?? []} />
       <div className="bt-pair">
@@ -69,6 +69,20 @@ function basis(text: string): string {
   return found ? t(`bt.basis_${found[2] as "days" | "minutes"}`, { count: found[1] ?? "", factor: found[3] ?? "" }) : text;
 }
 
+const PARTS = ["delta", "gamma", "theta", "vega", "slippage", "commissions", "dividends"];
+const cents = (value: number) => Math.round(value * 100) / 100;
+
+/** The attribution in cents, in the order of every page; the residual takes what rounding leaves, so that the parts make the P&L shown. */
+function partsOf(figures: Partial<Summary>): [string, number][] {
+  const told = figures.attribution ?? {};
+  if (Object.keys(told).length === 0) return [];
+  const known = PARTS.filter((name) => name in told).map((name): [string, number] => [name, cents(told[name] ?? 0)]);
+  const more = Object.entries(told).filter(([name]) => !PARTS.includes(name) && name !== "residual").map(([name, value]): [string, number] => [name, cents(value)]);
+  const total = cents(figures.attribution_total_usd ?? 0);
+  return [...known, ...more, ["residual", cents(total - [...known, ...more].reduce((sum, [, value]) => sum + value, 0))]];
+}
+
+const SUMS = new Set<TextKey>(["bt.pnl", "bt.liquidated"]);
 const minus = (value: number | null | undefined) => (value === null || value === undefined ? null : -value);
 
 /** Counts with the share of the largest; a row shows the decisions behind it. */
