@@ -20,7 +20,7 @@ from bifrost_engine.domain.evaluate import COUNTS_S
 from bifrost_engine.domain.machines.trading import TRADING_MACHINE, TradingEvent, TradingState
 from bifrost_engine.domain.market.market import MIDS_KEPT_S, MarketBook
 from bifrost_engine.domain.portfolio.portfolio import PortfolioMemory
-from bifrost_engine.domain.portfolio.volatility import Solved
+from bifrost_engine.domain.portfolio.volatility import LegVolatility, Solved, VolatilitySource
 from bifrost_engine.domain.state import Minute, Reconciliation, State
 from bifrost_engine.domain.trading_day import trading_day as days
 from bifrost_engine.domain.trading_day.trading_day import TradingDay
@@ -110,6 +110,7 @@ def _portfolio(stretch: Stretch, memory: PortfolioMemory) -> PortfolioMemory:
     evaluation, leg, mid, quote_s = stretch.solved
     last = dict(zip(leg.tolist(), range(len(leg)), strict=True))
     solved: dict[ContractKey, Solved] = {}
+    used: dict[ContractKey, LegVolatility] = {}
     greeks, keys = ground.rules.config.greeks, list(ground.column)
     for number, place in last.items():
         at_s, key = float(stretch.at_s[evaluation[place]]), keys[number + 1]
@@ -123,8 +124,10 @@ def _portfolio(stretch: Stretch, memory: PortfolioMemory) -> PortfolioMemory:
             key.right,
         )
         solved[key] = Solved(iv_annual, float(quote_s[place]), at_s, ground.rules.calendar.trading_day_s(at_s))
+        used[key] = LegVolatility(iv_annual, VolatilitySource.SOLVED, float(quote_s[place]))
     volatility = memory.volatility
-    return replace(memory, volatility=replace(volatility, solved={**volatility.solved, **solved}))
+    volatility = replace(volatility, solved={**volatility.solved, **solved}, used={**volatility.used, **used})
+    return replace(memory, volatility=volatility)
 
 
 def _day(stretch: Stretch, day: TradingDay) -> TradingDay:

@@ -58,6 +58,8 @@ class Piece:
     """The core works the model anew, whatever it remembers."""
     worked: Flags
     """It works the model anew."""
+    late: Flags
+    """It comes so long after the one before that the core works the model anew, whatever the quotes are."""
     mids: Floats
     """Newest good mids: one row an evaluation, one column a line."""
     iv: Floats
@@ -106,8 +108,8 @@ def look_over(ground: Ground, carry: Carry, quotes: Quotes, block: Block, hi: in
     source = _standing((count, lines - 1), solves.evaluation, solves.leg, np.arange(len(solved)))
     iv = np.concatenate([carry.iv, solved]).take(source)
     quote_s = np.concatenate([carry.quote_s, solves.quote_s]).take(source)
-    fresh = np.diff(mids[:, 0], prepend=carry.mids[0]) != 0.0
-    fresh |= np.diff(line.at_s, prepend=carry.last_s) >= RECOMPUTE_S
+    late = np.diff(line.at_s, prepend=carry.last_s) >= RECOMPUTE_S
+    fresh = late | (np.diff(mids[:, 0], prepend=carry.mids[0]) != 0.0)
     shown = _shown(carry, quotes, where, mids)
     worked = _worked(carry, line.at_s, fresh, shown, solves.evaluation)
     deltas, sure = ground.book.deltas(line.at_s, mids[:, 0], iv)
@@ -126,7 +128,7 @@ def look_over(ground: Ground, carry: Carry, quotes: Quotes, block: Block, hi: in
     carry.last_s, carry.delta = float(line.at_s[-1]), float(delta[-1])
     carry.worked_s = float(_last_of(worked, line.at_s, carry.worked_s)[-1])
     stops = min(stops, quotes.repeats, hi if ask_stop is None else ask_stop)
-    return Piece(line, delta, pnl_usd, minor, fresh, worked, mids, iv, solves, asked, stops)
+    return Piece(line, delta, pnl_usd, minor, fresh, worked, late, mids, iv, solves, asked, stops)
 
 
 def _shown(carry: Carry, quotes: Quotes, where: Ints, mids: Floats) -> Floats:

@@ -93,7 +93,11 @@ def _joined(ground: Ground, block: Block, begins: int, pieces: list[Piece]) -> S
     burst = np.concatenate([piece.line.burst for piece in pieces])
     kind = np.concatenate([piece.line.kind for piece in pieces])
     fresh = np.concatenate([piece.fresh for piece in pieces])
-    goes_on = np.flatnonzero((kind == Kind.QUOTES) & fresh & (burst < pieces[-1].stops))
+    late = np.concatenate([piece.late for piece in pieces])
+    stops = pieces[-1].stops
+    # The burst at which something may come out is the one to go on with, where no quote of its own can keep the core
+    # from working the model anew: its memory of the last result is not handed over.
+    goes_on = np.flatnonzero((kind == Kind.QUOTES) & ((fresh & (burst < stops)) | (late & (burst == stops))))
     if goes_on.size < LEAST:
         return None
     # Beats and answers that follow an earlier burst lie before it in the arrays.
