@@ -7,7 +7,7 @@ are worked out at the newest spot with numpy. Standard library and numpy alone.
 import math
 
 import numpy as np
-from _replay_tape import CONTRACTS, LEGS, SECONDS_A_YEAR, normal_cdf
+from _replay_tape import LEGS, SECONDS_A_YEAR, normal_cdf
 
 THRESHOLD_SHARES, COOLDOWN_S, MULTIPLIER = 25.0, 60.0, 100.0
 
@@ -32,7 +32,7 @@ class BandHedger:
         self.vol[leg] = implied(mid, spot, float(self.strike[leg]), root, float(self.sign[leg]), float(self.vol[leg]))
         spread = self.vol * root
         d1 = np.log(spot / self.strike) / spread + spread / 2
-        delta = self.shares + CONTRACTS * MULTIPLIER * float((self.sign * normal_cdf(self.sign * d1)).sum())
+        delta = self.shares + MULTIPLIER * float((self.sign * normal_cdf(self.sign * d1)).sum())
         if self.working or at_s < self.entry_s or at_s - self.filled_s < COOLDOWN_S or abs(delta) < THRESHOLD_SHARES:
             return 0
         self.working = True

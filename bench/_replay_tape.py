@@ -9,7 +9,6 @@ import numpy as np
 
 FIRST_DAY, EXPIRY = "2026-05-07", "20270115"
 STRIKES = (130.0, 132.5, 135.0, 137.5, 140.0, 142.5, 145.0, 147.5, 150.0, 152.5)
-CONTRACTS = 3
 LEGS = tuple((strike, right) for strike in STRIKES for right in "CP")
 VOLATILITY = 0.35
 SECONDS_A_YEAR = 365.0 * 86400.0
