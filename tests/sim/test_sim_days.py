@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from bifrost_engine.domain.trading_day.attribution import PARTS
 
 from tests.sim import sweep
+from tests.sim.invariants import Violation
 from tests.sim.mutants import MUTANTS
 from tests.sim.world import Simulation
 
@@ -66,3 +69,27 @@ def test_a_planted_mistake_is_seen(mistake: str) -> None:
     assert re.search(mutant.seen, outcome.violation), f"nobody saw that {mistake}: {outcome.violation or 'all held'}"
     sound = Simulation(outcome.seed, 1, drill=mutant.drill).run(until_s=outcome.at_s + 600.0)
     assert sound.held, f"without the mistake, at {sound.at}: {sound.violation}"
+
+
+def test_an_interval_of_less_than_a_millisecond_counts_as_one() -> None:
+    """Seed 10032: the referee's tolerance swallowed 92 microseconds, and with them a dollar of delta."""
+    simulation = Simulation(1, 1)
+    start = datetime(2024, 1, 16, 17, 4, tzinfo=UTC)
+    began = start - timedelta(microseconds=92)
+    tables = simulation.database.tables
+    told = {f"{part}_usd": -1.0 for part in PARTS}
+    tables["pnl_attribution"] = {
+        ("a",): {
+            "trading_day": "2024-01-16",
+            "start_ts": began.isoformat(),
+            "end_ts": start.isoformat(),
+            **told,
+        }
+    }
+    closed = dict.fromkeys(PARTS, -1.0)
+    attribution = {"start": {"market_s": start.timestamp()}, "closed": closed}
+    tables["trading_days"] = {("a",): {"trading_day": "2024-01-16", "attribution": attribution}}
+    simulation.referee._attribution()
+    closed["delta"] = -2.0
+    with pytest.raises(Violation, match=r"delta of 1 intervals -1\.0000, day -2\.0000"):
+        simulation.referee._attribution()
