@@ -12,7 +12,7 @@ PYTHON := $(or $(PYTHON),python3)
 export SCENARIO TWS YES
 VENV := .venv
 DEV := .venv-dev
-# Most tests wait for processes: two workers keep two cores busy. A file stays on one worker with what it started.
+# Most tests wait for processes: three workers keep two cores busy. A file stays on one worker with what it started.
 WORKERS ?= 3
 DESK = $(VENV)/bin/python -m bifrost_desk
 WHICH = $(if $(TWS),--tws $(TWS),$(if $(SCENARIO),--scenario $(SCENARIO)))

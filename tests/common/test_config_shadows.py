@@ -44,6 +44,7 @@ def test_a_policy_and_its_numbers(text: str, shown: str) -> None:
         ([5], "write a shadow hedger as a text such as 'time_based interval_s=900'"),
         ([""], "write a shadow hedger as a text"),
         (["time_based interval_s=900", "time_based interval_s=900.0"], "time_based interval_s=900 stands there twice"),
+        (["time_based interval_s=900", "time_based interval_s=900.00001"], "interval_s=900 stands there twice"),
         (
             [f"time_based interval_s={n + 1}" for n in range(MOST + 1)],
             f"{MOST + 1} shadow hedgers are more than {MOST}",

@@ -53,7 +53,9 @@ def test_up_continue_and_down(home: Path) -> None:
         with pytest.raises(AssertionError, match="no process of pricer"):
             desk.service("pricer")
         listed = run_desk(desk.env, "ps")
-        assert listed.returncode == 0 and "engine" in listed.stdout and "postgres" in listed.stdout
+        assert listed.returncode == 0
+        listing = [line.split()[0] for line in listed.stdout.splitlines()]
+        assert sorted(listing) == ["backtest", "engine", "launcher", "monitor", "postgres", "simulator"]
         refused = run_desk(desk.env | {"MONITOR_PORT": str(free_port())}, "run")
         assert refused.returncode == 1 and "a desk runs on" in refused.stderr and "pid" in refused.stderr
         removal = run_desk(desk.env, "reset", "--yes")

@@ -38,6 +38,16 @@ def test_bands_at_their_limit(policy: Policy, delta: float, shares: int) -> None
     assert policy.shares(replace(AT, option_delta_shares=delta)) == shares
 
 
+def test_two_bands_that_differ_have_two_names() -> None:
+    """Books of shadow hedgers are kept by name."""
+    names = {GammaScaledBand(0.25).name, GammaScaledBand(0.25, 5).name, GammaScaledBand(0.25, 20).name}
+    assert names == {
+        "gamma-scaled band, 0.25 % move",
+        "gamma-scaled band, 0.25 % move, at least 5 shares",
+        "gamma-scaled band, 0.25 % move, at least 20 shares",
+    }
+
+
 def test_whalley_wilmott_goes_to_the_nearer_edge_of_its_band() -> None:
     """(3/2 · 0.99 · 0.0001 · 100 · 20² / 0.001)^(1/3) = 5940^(1/3) = 18.11 shares."""
     policy, at = WhalleyWilmott(0.001, 0.0001), replace(AT, discount=0.99)

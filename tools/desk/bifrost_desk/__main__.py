@@ -12,7 +12,7 @@ from bifrost import paths
 from bifrost.db.errors import DatabaseError
 
 from . import home, logs
-from .plan import Place, PlanError, locate, make_plan
+from .plan import SERVICES, Place, PlanError, locate, make_plan
 from .ports import PortError
 from .run import run, token_link
 from .supervision import SupervisionError
@@ -91,8 +91,10 @@ def _ps(place: Place, args: argparse.Namespace) -> int:
 
 def _service_name(process: psutil.Process) -> str:
     command = process.cmdline()
-    if "-m" in command and "run" in command:
-        return str(command[command.index("-m") + 1].removeprefix("bifrost_"))
+    if "-m" in command:
+        module, *rest = command[command.index("-m") + 1 :]
+        found = (service.name for service in SERVICES if service.module == module and rest[:1] == [service.command])
+        return next(found, "")
     return "postgres" if command and Path(command[0]).name == "postgres" and "-D" in command else ""
 
 

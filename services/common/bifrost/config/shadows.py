@@ -60,9 +60,10 @@ class ShadowHedger:
 
 
 def different(hedgers: tuple[ShadowHedger, ...]) -> tuple[ShadowHedger, ...]:
-    """Raises ValueError for the same one twice, or for too many."""
-    if len(set(hedgers)) < len(hedgers):
-        twice = next(hedger for hedger in hedgers if hedgers.count(hedger) > 1)
+    """Raises ValueError for the same one twice, or for too many. Books are kept by what is written: six digits."""
+    written = [str(hedger) for hedger in hedgers]
+    if len(set(written)) < len(written):
+        twice = next(text for text in written if written.count(text) > 1)
         raise ValueError(f"{twice} stands there twice")
     if len(hedgers) > MOST:
         raise ValueError(f"{len(hedgers)} shadow hedgers are more than {MOST}")

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from .policy import PolicyError, Situation
 
+#: The band that follows gamma is never narrower, unless told so.
+LEAST_SHARES = 10.0
+
 
 def _positive(what: str, value: float) -> None:
     if not (math.isfinite(value) and value > 0):
@@ -98,7 +101,7 @@ class GammaScaledBand:
     """
 
     move_pct: float
-    least_shares: float = 10.0
+    least_shares: float = LEAST_SHARES
 
     def __post_init__(self) -> None:
         _positive("move of a gamma-scaled band, per cent,", self.move_pct)
@@ -106,7 +109,8 @@ class GammaScaledBand:
 
     @property
     def name(self) -> str:
-        return f"gamma-scaled band, {self.move_pct:g} % move"
+        least = "" if self.least_shares == LEAST_SHARES else f", at least {self.least_shares:g} shares"
+        return f"gamma-scaled band, {self.move_pct:g} % move{least}"
 
     def half_width_shares(self, situation: Situation) -> float:
         move_usd = situation.spot * self.move_pct / 100.0
