@@ -129,7 +129,14 @@ class ShadowDesk:
         Each row has ``trading_day``, ``policy``, ``book``, ``legs`` and ``since_s``, epoch seconds of its beginning.
         """
         self._day, self._newest = None, None
-        self._stored = await read() if self._rules().config.shadow_hedgers else []
+        self._stored = []
+        if self.broken or not self._rules().config.shadow_hedgers:
+            return
+        try:
+            self._stored = await read()
+        except Exception as error:
+            # A book that cannot be read must not keep the engine from its start.
+            self._end(error)
 
     def follow(self, step: Step) -> None:
         """Look on; never raises, for nothing here is worth a hedge."""
@@ -138,15 +145,22 @@ class ShadowDesk:
         try:
             self._follow(step)
         except Exception as error:
-            self.broken = f"the shadow hedgers ended: {error}"
-            log.error("%s", self.broken, exc_info=True)
+            self._end(error)
             if step.evaluation is not None:
                 self._record(Alert(step.evaluation.view.at, Severity.WARNING, "shadow_hedgers", self.broken))
 
+    def _end(self, error: Exception) -> None:
+        self.broken = f"the shadow hedgers ended: {error}"
+        log.error("%s", self.broken, exc_info=True)
+
     def flush(self) -> None:
-        """Write what the last minute brought."""
-        if self._day is not None and self._newest is not None and not self.broken:
+        """Write what the last minute brought; never raises."""
+        if self._day is None or self._newest is None or self.broken:
+            return
+        try:
             self._write(self._day, self._newest)
+        except Exception as error:
+            self._end(error)
 
     def _follow(self, step: Step) -> None:
         evaluation, day = step.evaluation, step.state.day

@@ -291,6 +291,8 @@ def held(turn: Turn, reason: str) -> None:
         return
     if order.acknowledged:
         turn.change_order(why_held="locate")
+        if order.cancel_asked:
+            return
         turn.emit(RecordIntentState(turn.at, order.order_ref, IntentState.WORKING, "locating"))
         return
     turn.change_order(refusal=reason)

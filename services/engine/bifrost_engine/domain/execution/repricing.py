@@ -43,9 +43,9 @@ def attempts_left(order: OrderInFlight, config: Config) -> bool:
 def refused_for_too_long(turn: Turn, order: OrderInFlight, age_s: float) -> str:
     """Why an order that has got no new price is given up; empty while it may wait. ``age_s``: in its present state."""
     wait_s = turn.rules.config.order.reprice_after_s
-    return (
-        f"no new price for {wait_s:g} s: {order.price_refused}" if order.price_refused and age_s >= 2 * wait_s else ""
-    )
+    # Without market time nothing is evaluated, so nobody gives it a price and nobody says why not.
+    refusal = order.price_refused or ("" if turn.at.market_s is not None else "market time is not known")
+    return f"no new price for {wait_s:g} s: {refusal}" if refusal and age_s >= 2 * wait_s else ""
 
 
 def follow(turn: Turn, view: View) -> None:

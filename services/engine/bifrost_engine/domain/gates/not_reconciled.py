@@ -23,6 +23,6 @@ def not_reconciled(view: View) -> GateResult:
     # An order under way is dealt with first, and an operator's flatten does not wait for its turn.
     if late_s is not None and view.order is None and view.purpose is not Purpose.FLATTEN:
         kind = GateKind.PACING if late_s < PATIENCE_S else GateKind.BLOCKING
-        reason = f"{NAME}:comparison_due: the broker's positions should have been compared {late_s:.0f} s ago"
+        reason = f"{NAME}:comparison_due: the broker's positions are compared first, due for {late_s:.0f} s"
         return failed(NAME, "comparison due", "reconciled", reason, kind)
     return passed(NAME, "reconciled", "reconciled")

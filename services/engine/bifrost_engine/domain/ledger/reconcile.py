@@ -47,12 +47,18 @@ def due(turn: Turn) -> None:
 
 
 def late_s(turn: Turn) -> float | None:
-    """Wall seconds since the comparison was due at the latest; None while it is not."""
+    """Wall seconds for which an overdue comparison could have been made; None while none is overdue.
+
+    The time of an order under way and the seconds after a fill do not count: nothing can be compared then.
+    """
     compared_s = turn.state.recon.compared_s
     if compared_s is None:
         return None
-    late = turn.at.wall_s - compared_s - LATE_INTERVALS * turn.rules.config.daemon.reconcile_interval_s
-    return late if late >= 0.0 else None
+    due_s = compared_s + LATE_INTERVALS * turn.rules.config.daemon.reconcile_interval_s
+    if turn.at.wall_s < due_s:
+        return None
+    filled_s = turn.state.executed_s + AGREE_S if turn.state.executed_s is not None else due_s
+    return max(0.0, turn.at.wall_s - max(due_s, filled_s, turn.state.hedge_since_s))
 
 
 def broker_truth(turn: Turn, truth: BrokerTruth) -> None:
