@@ -210,3 +210,15 @@ def test_a_shadow_that_fails_ends_the_shadows_and_nothing_else(
     assert watched.desk.broken == "the shadow hedgers ended: no gamma"
     assert {one.row["hedges"] for one in watched.written} == {0}, "only what was before it failed"
     assert [(alert.code, alert.message) for alert in watched.alerts] == [("shadow_hedgers", watched.desk.broken)]
+
+
+def test_a_stored_book_that_cannot_be_read_ends_the_shadows_and_not_the_engines_start() -> None:
+    watched = Watched(BAND)
+
+    async def read() -> list[Mapping[str, Any]]:
+        raise PermissionError("permission denied for table shadow_hedgers")
+
+    asyncio.run(watched.desk.open(read))
+    assert watched.desk.broken == "the shadow hedgers ended: permission denied for table shadow_hedgers"
+    watched.desk.flush()
+    assert watched.written == []

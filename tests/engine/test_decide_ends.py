@@ -169,6 +169,14 @@ def test_404_on_an_order_that_works_says_why_it_waits() -> None:
     assert rig.last(fx.CancelOrder).order_ref == ref, "it is taken back when its time is over"
 
 
+def test_404_on_an_order_that_is_being_taken_back_does_not_call_it_working() -> None:
+    rig, ref = held_404(acknowledged=True)
+    rig.pass_time(10.5)
+    before = intent_states(rig, ref)
+    rig.send(ev.OrderErrorReported(rig.at, ref, 404, OrderErrorKind.HELD, "Order held while securities are located."))
+    assert rig.state.hedge is HedgeState.CANCEL and intent_states(rig, ref) == before
+
+
 def test_404_with_no_working_status_is_a_reject_once_the_broker_shows_it_nowhere() -> None:
     """engine.md 4.5; what has been looked for twice is rejected, counts as no hedge and backs off. INV-D6."""
     rig, ref = held_404(acknowledged=False, works=False)

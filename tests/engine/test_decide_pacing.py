@@ -10,6 +10,7 @@ from bifrost_engine.domain import effects as fx
 from bifrost_engine.domain import events as ev
 from bifrost_engine.domain.ledger.restore import Restored, initial_state
 from bifrost_engine.domain.machines.hedge import IDLE
+from bifrost_engine.domain.view import GateKind
 from bifrost_engine.domain.words import Execution, Mode, Side, Times
 
 from tests.engine.rig import ACCOUNT, STOCK, Rig, rules
@@ -220,3 +221,20 @@ def test_the_counts_of_a_minute_are_recorded_while_it_lasts() -> None:
     seen = sum(rig.state.minute.counts.values())
     assert 0 < seen - kept[-1] <= 10
     assert len({e.minute_s for e in rig.of(fx.RecordCounts)}) == 1
+
+
+def test_the_time_of_a_long_order_is_not_held_against_the_comparison() -> None:
+    """While an order works nothing can be compared: right after it the hedge waits, and nothing is at fault. INV-R9."""
+    rig, ref = quick_rig(**QUICK, daemon__reconcile_interval_s=5)
+    rig.status(ref, "Submitted")
+    for _ in range(8):
+        rig.pass_time(9)
+        rig.fill(ref, 1)
+    rig.fill(ref)
+    seen = rig.send(ev.TimePassed(rig.at, rig.wall_s)).evaluation
+    assert seen is not None and seen.view.comparison_late_s is not None and seen.view.comparison_late_s < 1.0
+    (gate,) = (gate for gate in seen.gates if gate.name == "not_reconciled")
+    assert not gate.passed and gate.kind is GateKind.PACING
+    rig.pass_time(10)
+    seen = rig.send(ev.TimePassed(rig.at, rig.wall_s)).evaluation
+    assert seen is not None and seen.view.comparison_late_s is None

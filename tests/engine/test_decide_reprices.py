@@ -186,3 +186,12 @@ def test_an_engine_that_slept_gives_the_order_its_next_price_and_not_up() -> Non
     rig, _ = waiting()
     wait(rig, 10.0, step_s=10.0)
     assert len(rig.of(fx.ModifyOrder)) == 1 and not rig.of(fx.CancelOrder)
+
+
+def test_an_order_that_nobody_can_price_is_taken_back_while_market_time_is_unknown() -> None:
+    """Nothing is evaluated then: without a limit it would wait at its old price for as long as the clock is away."""
+    rig, ref = waiting()
+    rig.market_s = None
+    rig.pass_time(6.25)
+    (cancel,) = rig.of(fx.CancelOrder)
+    assert (cancel.order_ref, cancel.reason) == (ref, "no new price for 3 s: market time is not known")

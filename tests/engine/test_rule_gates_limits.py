@@ -98,7 +98,9 @@ OUTSIDE = (
     Case("not_reconciled", view(comparison_late_s=15.0), False, DUE, "reconciled", "due for 15 s"),
     Case("not_reconciled", view(comparison_late_s=9.0, order=working(5)), True, "reconciled", "reconciled"),
     Case("not_reconciled", view(comparison_late_s=9.0, purpose=Purpose.FLATTEN), True, "reconciled", "reconciled"),
-    pacing("not_reconciled", view(comparison_late_s=9.0, purpose=Purpose.UNWIND), False, DUE, "reconciled", "due for 9 s"),
+    pacing(
+        "not_reconciled", view(comparison_late_s=9.0, purpose=Purpose.UNWIND), False, DUE, "reconciled", "due for 9 s"
+    ),
     pacing("not_reconciled", view(comparison_late_s=9.0, forced=True), False, DUE, "reconciled", "due for 9 s"),
     Case("circuit_breaker", view(), True, "open", "open"),
     Case("circuit_breaker", view(breaker_reason="loss"), False, "latched", "halt", "loss; reset_breaker"),

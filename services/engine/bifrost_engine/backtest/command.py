@@ -130,9 +130,7 @@ def run_backtest(args: argparse.Namespace) -> int:
     if not args.latency_ms >= 0:
         return _failed("backtest", f"--latency-ms {args.latency_ms:g}: a latency is not below 0")
     if args.quick and (args.tape is not None or args.grid is not None):
-        return _failed(
-            "backtest", "--quick goes with neither --tape, which needs every evaluation, nor --grid, which runs whole"
-        )
+        return _failed("backtest", "--quick goes with neither --tape (it needs every evaluation) nor --grid")
     try:
         if args.grid is not None:
             return _run_grid(args, rules)
