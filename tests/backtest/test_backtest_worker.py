@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from bifrost import paths
-from bifrost.backtest import BacktestRequest, RequestError, request_of, without_scenario
+from bifrost.backtest import BacktestRequest, JobStatus, RequestError, request_of, without_scenario
+from bifrost.cli import parse_overrides
 from bifrost.config.load import load_config
+from bifrost.config.yaml_tree import scalar, written
 from bifrost.db import connect
 from bifrost.db.alive import silent_s
 from bifrost_engine.adapters.postgres.backtest_jobs import PostgresJobs, jobs
 from bifrost_engine.backtest.offer import command_line, folders, offer
-from bifrost_engine.backtest.worker import STOPPED, Worker
+from bifrost_engine.backtest.worker import LOST, STOPPED, StoreLost, Worker
 
 from tests.support.postgres import Database
 from tests.support.waiting import wait_until
@@ -60,6 +63,37 @@ def test_a_request_becomes_one_command_and_nothing_else_is_read(tmp_path: Path) 
         command_line(BacktestRequest.model_validate({"source": "recorded/TWX"}), {"shipped": root}, tmp_path)
 
 
+def test_a_folder_that_no_request_can_name_is_not_offered(tmp_path: Path) -> None:
+    day = MarketDay(tmp_path, ("TRUE", "TOO-ODD"))
+    assert [source["id"] for source in offer(load_config(env={}).config, day.known)["sources"]] == ["recorded/TRUE"]
+    with pytest.raises(RequestError, match=r"there is: recorded/TRUE$"):
+        command_line(BacktestRequest.model_validate({"source": "recorded/TWX"}), day.known, tmp_path)
+
+
+@pytest.mark.parametrize("symbol", ["TRUE", "NULL", "1E5", "007", "NVDA"])
+def test_a_symbol_reaches_the_run_as_it_is_called(tmp_path: Path, symbol: str) -> None:
+    """YAML would read some of them as a truth, as nothing, as a number."""
+    request = BacktestRequest.model_validate({"source": f"recorded/{symbol}"})
+    *_, last = command_line(request, MarketDay(tmp_path, (symbol,)).known, tmp_path)
+    assert parse_overrides([last.removeprefix("--set=")]) == {"symbol": symbol}
+
+
+@pytest.mark.parametrize(
+    "value", [True, 30, 1e-7, 1e22, "word", "true", "~", "# no", "a: b", '"', "{", "[1]", "ü 😀", ""]
+)
+def test_a_value_is_read_as_it_was_written(value: bool | int | float | str) -> None:
+    read = scalar(written(value))
+    assert (read, type(read)) == (value, type(value))
+
+
+@pytest.mark.parametrize(
+    ("field", "row"), [("entry", {"entry": "09:45\n"}), ("set", {"set": {"gates.intent.hedge.cooldown_seconds\n": 30}})]
+)
+def test_a_line_break_is_no_part_of_a_value(field: str, row: dict[str, Any]) -> None:
+    with pytest.raises(RequestError, match=field):
+        request_of({**SHIPPED, **row})
+
+
 def test_a_run_knows_nothing_of_the_desks_scenario() -> None:
     """But it finds the passwords of that scenario's home."""
     env = without_scenario({"BIFROST_SCENARIO": "config/scenarios/tape.yaml", "PGHOST": "db"})
@@ -71,6 +105,107 @@ def test_a_run_knows_nothing_of_the_desks_scenario() -> None:
 def test_a_source_is_a_name_and_no_path(source: str) -> None:
     with pytest.raises(RequestError, match="source"):
         request_of({"source": source})
+
+
+class MarketDay:
+    """A recorded day of each symbol, by name: no rows."""
+
+    def __init__(self, root: Path, symbols: tuple[str, ...]) -> None:
+        for symbol in symbols:
+            folder = root / "equity" / "usa" / "minute" / symbol.lower()
+            folder.mkdir(parents=True)
+            (folder / "20260507_quote.zip").touch()
+        self.known = {"recorded": root}
+
+
+class Store:
+    """The jobs' table in memory, of one job; what ``fails`` names raises once."""
+
+    def __init__(self, fails: str = "", cancel: bool = False) -> None:
+        self.fails = fails
+        self.cancel = cancel
+        self.waiting: list[tuple[int, Any]] = [(1, SHIPPED)]
+        self.ended: list[tuple[JobStatus | str, UUID | None, str | None]] = []
+        self.given_up: list[str] = []
+        self.beats: list[Mapping[str, Any]] = []
+        self.idle = threading.Event()
+
+    def lead(self) -> bool:
+        return True
+
+    def beat(self, offer: Mapping[str, Any]) -> None:
+        self.beats.append(offer)
+
+    def give_up(self, reason: str) -> None:
+        self.given_up.append(reason)
+
+    def take(self) -> tuple[int, Any] | None:
+        return self.waiting.pop() if self.waiting else None
+
+    def progress(self, job_id: int, progress: Mapping[str, Any]) -> bool:
+        self._fail("progress")
+        return self.cancel and progress.get("stage") == "storing"
+
+    def finish(self, job_id: int, status: JobStatus, *, run_id: UUID | None = None, error: str | None = None) -> None:
+        self._fail("finish")
+        self.ended.append((status, run_id, error))
+
+    def wait(self, limit_s: float) -> None:
+        self.idle.set()
+
+    def _fail(self, method: str) -> None:
+        if self.fails == method:
+            self.fails = ""
+            raise StoreLost("the server is starting up")
+
+
+def carried_out(store: Store, script: str, offer: Callable[[], Mapping[str, Any]] = dict) -> None:
+    """Let a worker carry out the store's job, until it has nothing left to do."""
+    worker = Worker(lambda: nullcontext(store), offer, lambda request, folder: [sys.executable, "-c", TELL + script])
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    try:
+        assert store.idle.wait(20)
+    finally:
+        worker.stop()
+        thread.join(20)
+    assert not thread.is_alive()
+
+
+#: A run whose end comes while it is being stored: it is stored, then it ends.
+STORES = (
+    f"import signal; signal.signal(signal.SIGTERM, lambda *_: (tell(stage='stored', run_id='{RUN}'), sys.exit(1))); "
+    "tell(stage='storing'); time.sleep(600)"
+)
+
+
+def test_a_run_that_was_stored_is_done_even_when_cancelled() -> None:
+    store = Store(cancel=True)
+    carried_out(store, STORES)
+    assert store.ended == [(JobStatus.DONE, UUID(RUN), None)]
+
+
+def test_a_run_that_the_database_left_says_so() -> None:
+    store = Store(fails="progress")
+    carried_out(store, "tell(stage='running'); time.sleep(600)")
+    assert store.ended == [(JobStatus.FAILED, None, LOST.format("the server is starting up"))]
+
+
+def test_an_ending_that_could_not_be_written_is_written_later() -> None:
+    """Before everything that still stands as running is given up."""
+    store = Store(fails="finish")
+    carried_out(store, f"tell(stage='stored', run_id='{RUN}')")
+    assert store.ended == [(JobStatus.DONE, UUID(RUN), None)] and len(store.given_up) == 2
+
+
+def test_data_that_cannot_be_listed_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    def offer() -> Mapping[str, Any]:
+        raise PermissionError("/data")
+
+    store = Store()
+    carried_out(store, f"tell(stage='stored', run_id='{RUN}')", offer)
+    assert store.ended == [(JobStatus.DONE, UUID(RUN), None)] and store.beats[0] == {}
+    assert len([line for line in caplog.messages if "cannot be listed" in line and "/data" in line]) == 1
 
 
 class Process:

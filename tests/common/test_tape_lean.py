@@ -59,6 +59,14 @@ def test_written_day_comes_back(tmp_path: Path) -> None:
     assert list_days(tmp_path, "TWX") == [DAY] and list_symbols(tmp_path) == ["TWX"]
 
 
+def test_a_file_whose_name_is_no_day_is_none(tmp_path: Path) -> None:
+    write_lean_day(tmp_path, "TWX", DAY, {STOCK: [minute(0)]})
+    folder = tmp_path / "equity" / "usa" / "minute" / "twx"
+    for name in ("20261301", "20260230", "00000000", "copy", f"{DAY:%Y%m%d}_old"):
+        (folder / f"{name}_quote.zip").touch()
+    assert list_days(tmp_path, "TWX") == [DAY]
+
+
 def test_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
     quotes = {STOCK: [minute(0)], CALL: [minute(0, 0.35, 0.4)], PUT: [minute(0, 1.0, 1.1)]}
     first = write_lean_day(tmp_path / "a", "TWX", DAY, quotes)

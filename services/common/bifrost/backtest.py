@@ -22,8 +22,9 @@ MOST_OVERRIDES = 30
 #: The backtest process beats this often; a silence of three beats means that none runs.
 BEAT_S = 5.0
 SILENT_S = 3 * BEAT_S
-_KEY = re.compile(rf"^({'|'.join(SECTIONS)})(\.[a-z][a-z0-9_]*)+$")
-_ENTRY = re.compile(r"^([01]\d|2[0-3]):[0-5]\d$")
+_KEY = re.compile(rf"({'|'.join(SECTIONS)})(\.[a-z][a-z0-9_]*)+")
+_ENTRY = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+_SOURCE = r"^[a-z]{1,20}/[A-Z0-9]{1,12}(\.[A-Z]{1,3})?$"
 Override = bool | int | float | str
 
 
@@ -55,9 +56,7 @@ class BacktestRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
-    source: Annotated[str, Field(pattern=r"^[a-z]{1,20}/[A-Z0-9]{1,12}(\.[A-Z]{1,3})?$")] = Field(
-        description="a name of GET /backtests/jobs, as recorded/TWX"
-    )
+    source: Annotated[str, Field(pattern=_SOURCE)] = Field(description="a name of GET /backtests/jobs, as recorded/TWX")
     first: date | None = Field(default=None, alias="from", description="first day; the first recorded one")
     last: date | None = Field(default=None, alias="to", description="last day; the last recorded one")
     quantity: int = Field(default=20, ge=-10_000, le=10_000, description="contracts of each leg; negative sells")
@@ -79,7 +78,7 @@ class BacktestRequest(BaseModel):
     @field_validator("entry")
     @classmethod
     def _is_time(cls, value: str) -> str:
-        if not _ENTRY.match(value):
+        if not _ENTRY.fullmatch(value):
             raise ValueError("write a New York time as 09:45")
         return value
 
@@ -89,7 +88,7 @@ class BacktestRequest(BaseModel):
         if len(value) > MOST_OVERRIDES:
             raise ValueError(f"{len(value)} keys; at most {MOST_OVERRIDES} can be changed")
         for key, item in value.items():
-            if not _KEY.match(key):
+            if not _KEY.fullmatch(key):
                 raise ValueError(f"{key!r} is no key of gates or greeks, as gates.intent.hedge.cooldown_seconds")
             if isinstance(item, str) and (len(item) > 100 or not item.isprintable()):
                 raise ValueError(f"{key}: at most 100 printable characters")
@@ -117,6 +116,11 @@ class BacktestRequest(BaseModel):
     def as_row(self) -> dict[str, Any]:
         """As `backtest_jobs.request` keeps it: what was left out is left out."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def is_source(name: str) -> bool:
+    """Whether a request can name recorded data so, as ``recorded/TWX``."""
+    return re.fullmatch(_SOURCE, name) is not None
 
 
 def request_of(row: object) -> BacktestRequest:

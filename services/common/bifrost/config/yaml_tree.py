@@ -6,6 +6,7 @@ where YAML 1.1 would read the number 1425.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -77,6 +78,20 @@ class YamlTree:
 def scalar(text: str) -> Any:
     """Read one value the way the file would."""
     return yaml.load(text, Loader=_Loader)
+
+
+def written(value: bool | int | float | str) -> str:
+    """The text of which `scalar` makes ``value`` again.
+
+    A text stands as it is where it is read as one, quoted where it would be read as something else (``TRUE``, ``1E5``).
+    """
+    if not isinstance(value, str):
+        return json.dumps(value)
+    try:
+        read = scalar(value)
+    except (yaml.YAMLError, ValueError):
+        read = None
+    return value if read == value else json.dumps(value, ensure_ascii=False)
 
 
 def read_yaml(path: Path, shown: str | None = None) -> YamlTree:

@@ -156,8 +156,18 @@ class LeanDay:
 def list_days(root: Path, symbol: str) -> list[date]:
     """The days of which the stock's quotes are recorded, in order."""
     folder = root / "equity" / "usa" / "minute" / symbol.lower()
-    names = [file.name.split("_")[0] for file in folder.glob("*_quote.zip")]
-    return sorted(date.fromisoformat(name) for name in names if re.fullmatch(r"\d{8}", name))
+    days = (_day_of(file.name.removesuffix("_quote.zip")) for file in folder.glob("*_quote.zip"))
+    return sorted(day for day in days if day is not None)
+
+
+def _day_of(stamp: str) -> date | None:
+    """The day that ``YYYYMMDD`` names; None of any other text, as of a month 13."""
+    if not re.fullmatch(r"\d{8}", stamp):
+        return None
+    try:
+        return date.fromisoformat(stamp)
+    except ValueError:
+        return None
 
 
 def list_symbols(root: Path) -> list[str]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from bifrost import paths
-from bifrost.backtest import BacktestRequest, RequestError
+from bifrost.backtest import BacktestRequest, RequestError, is_source
 from bifrost.config import Config
+from bifrost.config.yaml_tree import written
 from bifrost.tape import list_days, list_symbols
 
 #: The small day that ships with the project, below its root.
@@ -36,7 +36,7 @@ def offer(config: Config, known: Mapping[str, Path]) -> dict[str, Any]:
 
 
 def _sources(name: str, root: Path) -> Iterable[dict[str, Any]]:
-    for symbol in list_symbols(root):
+    for symbol in _symbols(name, root):
         days = list_days(root, symbol)
         if days:
             yield {
@@ -47,6 +47,11 @@ def _sources(name: str, root: Path) -> Iterable[dict[str, Any]]:
                 "last": days[-1].isoformat(),
                 "days": len(days),
             }
+
+
+def _symbols(name: str, root: Path) -> list[str]:
+    """What a request can name; a folder may be called anything."""
+    return [symbol for symbol in list_symbols(root) if is_source(f"{name}/{symbol}")]
 
 
 def command_line(
@@ -61,7 +66,7 @@ def command_line(
     """
     root = known.get(request.source.split("/")[0])
     if root is None or not list_days(root, request.symbol):
-        there = ", ".join(f"{name}/{symbol}" for name, path in known.items() for symbol in list_symbols(path))
+        there = ", ".join(f"{name}/{symbol}" for name, path in known.items() for symbol in _symbols(name, path))
         raise RequestError(f"no recorded data {request.source} here; there is: {there or 'none'}")
     words = [
         sys.executable, "-m", "bifrost.cli", "backtest", "--progress", "--database", f"--data={root}", f"--out={out}",
@@ -76,8 +81,4 @@ def command_line(
     }
     words += [f"{option}={value}" for option, value in optional.items() if value is not None]
     overrides = {**request.overrides, "symbol": request.symbol}
-    return words + [f"--set={key}={_written(value)}" for key, value in overrides.items()]
-
-
-def _written(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    return words + [f"--set={key}={written(value)}" for key, value in overrides.items()]

@@ -18,6 +18,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID
@@ -30,7 +31,8 @@ LEAST_PRIORITY = 19
 OOM_SCORE = "800"
 LOOK_S = 1.0
 END_S = 10.0
-RESTARTED = "the backtest process ended while this ran; launch it again"
+RESTARTED = "the backtest process ended or lost the database while this ran; launch it again"
+LOST = "the database was away while this ran ({}); launch it again"
 STOPPED = "the desk was stopped while this ran; launch it again"
 
 
@@ -70,6 +72,15 @@ class StoreLost(Exception):
     """The database is away; the message says why."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """What became of a run; a run that is stored has an identifier."""
+
+    status: JobStatus
+    run_id: UUID | None = None
+    why: str | None = None
+
+
 class Worker:
     """Owns the one run under way.
 
@@ -97,6 +108,9 @@ class Worker:
         self._command = command
         self._env = env
         self._stopping = threading.Event()
+        self._offered: Mapping[str, Any] = {}
+        self._trouble = ""
+        self._unwritten: tuple[int, _Ending] | None = None
 
     def stop(self) -> None:
         """Ask it to end; the run under way ends with it."""
@@ -120,9 +134,12 @@ class Worker:
         while not store.lead():
             if self._stopping.wait(BEAT_S):
                 return
+        unwritten, self._unwritten = self._unwritten, None  # tried once: `give_up` closes what the table refuses
+        if unwritten is not None:
+            self._finish(store, *unwritten)
         store.give_up(RESTARTED)
         log.info("ready for backtests")
-        beat = _Every(BEAT_S, lambda: store.beat(self._offer()))
+        beat = _Every(BEAT_S, lambda: self._beat(store))
         while not self._stopping.is_set():
             beat.due()
             job = store.take()
@@ -130,6 +147,17 @@ class Worker:
                 store.wait(LOOK_S)
             else:
                 self._carry_out(store, *job)
+
+    def _beat(self, store: JobStore) -> None:
+        """Data that cannot be listed just now is told as it was: runs go on, and the page knows that somebody works."""
+        try:
+            self._offered = self._offer()
+            self._trouble = ""
+        except Exception as error:
+            if repr(error) != self._trouble:
+                log.error("recorded data cannot be listed, the last list stands: %r", error)
+                self._trouble = repr(error)
+        store.beat(self._offered)
 
     def _carry_out(self, store: JobStore, job_id: int, row: Any) -> None:
         with tempfile.TemporaryDirectory(prefix="bifrost-backtest-") as folder:
@@ -140,25 +168,33 @@ class Worker:
                 return
             log.info("backtest %d begins", job_id, extra={"job": job_id, "request": row})
             with _Child(words, Path(folder), self._env) as child:
-                status, run_id, why = self._follow(store, job_id, child)
-            store.finish(job_id, status, run_id=run_id, error=why)
-            log.info("backtest %d: %s", job_id, why or status, extra={"job": job_id})
+                ending = self._follow(store, job_id, child)
+            if child.run_id is not None and ending.status is not JobStatus.DONE:
+                log.warning("backtest %d was stored all the same: %s", job_id, ending.why or ending.status)
+                ending = _Ending(JobStatus.DONE, child.run_id)
+            log.info("backtest %d: %s", job_id, ending.why or ending.status, extra={"job": job_id})
+            self._unwritten = job_id, ending
+            self._finish(store, job_id, ending)
+            self._unwritten = None
 
-    def _follow(self, store: JobStore, job_id: int, child: _Child) -> tuple[JobStatus, UUID | None, str | None]:
-        cancelled = False
-        beat = _Every(BEAT_S, lambda: store.beat(self._offer()))
-        while (told := child.next(LOOK_S)) is not None:
-            beat.due()
-            cancelled = store.progress(job_id, told)
-            if cancelled or self._stopping.is_set():
-                break
-        else:
-            if child.ended_well() and child.run_id is not None:
-                return JobStatus.DONE, child.run_id, None
-            return JobStatus.FAILED, None, child.last_words
-        if cancelled:
-            return JobStatus.CANCELLED, None, None
-        return JobStatus.FAILED, None, STOPPED
+    def _finish(self, store: JobStore, job_id: int, ending: _Ending) -> None:
+        store.finish(job_id, ending.status, run_id=ending.run_id, error=ending.why)
+
+    def _follow(self, store: JobStore, job_id: int, child: _Child) -> _Ending:
+        """Until the run ends by itself, or has to end now."""
+        beat = _Every(BEAT_S, lambda: self._beat(store))
+        try:
+            while (told := child.next(LOOK_S)) is not None:
+                beat.due()
+                if store.progress(job_id, told):
+                    return _Ending(JobStatus.CANCELLED)
+                if self._stopping.is_set():
+                    return _Ending(JobStatus.FAILED, why=STOPPED)
+        except StoreLost as lost:
+            return _Ending(JobStatus.FAILED, why=LOST.format(lost))
+        if child.ended_well() and child.run_id is not None:
+            return _Ending(JobStatus.DONE, child.run_id)
+        return _Ending(JobStatus.FAILED, why=child.last_words)
 
 
 class _Child:
@@ -200,6 +236,10 @@ class _Child:
         self._reader.join(END_S)
         if self._process.stderr is not None:
             self._process.stderr.close()
+        while not self._lines.empty():  # it may have stored its run before the end reached it
+            line = self._lines.get_nowait()
+            if line is not None:
+                self._take(line)
 
     def next(self, limit_s: float) -> dict[str, Any] | None:
         """The newest that the run has told, after ``limit_s`` the same again; None at its end."""
