@@ -11,7 +11,8 @@ import httpx
 import pytest
 from bifrost.config.enums import Severity
 from bifrost.config.schema import Notify
-from bifrost.db import connect
+from bifrost.db import DatabaseUnavailable, connect
+from bifrost_monitor.notify import notifier as notifier_module
 from bifrost_monitor.notify.channels import channels_of
 from bifrost_monitor.notify.notices import (
     CLEAR_AFTER_S,
@@ -22,7 +23,8 @@ from bifrost_monitor.notify.notices import (
     of_alert,
     of_missed,
 )
-from bifrost_monitor.notify.notifier import Notifier
+from bifrost_monitor.notify.notifier import AGAIN_S, Notifier
+from bifrost_monitor.view import View
 
 from tests.monitor import rows
 from tests.monitor.conftest import MakeMonitor, Monitor
@@ -125,7 +127,7 @@ def test_a_stop_that_was_asked_for_is_no_alarm() -> None:
 
 
 def test_alerts_about_different_orders_are_different_news() -> None:
-    row = {"written_at": AT, "severity": "warning", "code": "order_unknown", "message": "m", "details": {}}
+    row = {"id": 7, "written_at": AT, "severity": "warning", "code": "order_unknown", "message": "m", "details": {}}
     codes = {of_alert({**row, "details": {"order_ref": ref}}).code for ref in ("BF1", "BF2")}
     assert codes == {"alert:order_unknown:BF1", "alert:order_unknown:BF2"}
     assert of_alert(row).code == "alert:order_unknown"
@@ -133,6 +135,26 @@ def test_alerts_about_different_orders_are_different_news() -> None:
 
 def write_alert(database: Database, severity: str, code: str) -> None:
     database.query("INSERT INTO alerts (ts, severity, code, message) VALUES (now(), %s, %s, 'm')", severity, code)
+
+
+def watcher(database: Database, outside: Outside, view: Callable[[], View]) -> Notifier:
+    channels = outside.channels(webhook_url="https://hooks.example/x")
+    return Notifier(channels, view, lambda: connect(database.params("monitor"), service="monitor"))
+
+
+def end(notifier: Notifier) -> None:
+    """Its turn is over: the lock goes with the session."""
+    assert notifier._conn is not None
+    notifier._conn.close()
+
+
+def codes_sent(outside: Outside) -> list[str]:
+    return [json.loads(request.content)["code"] for request in outside.requests]
+
+
+def green(monitor: Monitor, database: Database) -> None:
+    rows.write_running_desk(database)
+    monitor.status_when(lambda told: told["status_lamp"] == "green", "green")
 
 
 @integration
@@ -144,10 +166,7 @@ def test_new_alerts_are_told_by_one_of_two_monitors(database: Database, monitor:
     outside = Outside()
 
     def make() -> Notifier:
-        channels = outside.channels(webhook_url="https://hooks.example/x")
-        return Notifier(
-            channels, lambda: monitor.keeper.view, lambda: connect(database.params("monitor"), service="monitor")
-        )
+        return watcher(database, outside, lambda: monitor.keeper.view)
 
     first, second = make(), make()
     assert (first.look(0), second.look(0)) == ([], [])
@@ -155,10 +174,12 @@ def test_new_alerts_are_told_by_one_of_two_monitors(database: Database, monitor:
     write_alert(database, "info", "adopted")
     assert [told.code for told in first.look(1)] == ["alert:breaker"]
     assert second.look(1) == []
-    assert first._conn is not None
-    first._conn.close()
+    first.remember()
+    end(first)
     write_alert(database, "warning", "pin_risk")
-    assert wait_until(lambda: second.look(2), 10, what="the second's turn")[0].code == "alert:pin_risk"
+    (told,) = wait_until(lambda: second.look(2), 10, what="the second's turn")
+    # Read before its turn came, it is one that was missed.
+    assert told.code == "alert:pin_risk" or told.text == "1 × pin_risk (warning): m"
 
 
 @integration
@@ -169,14 +190,7 @@ def test_what_was_raised_while_nobody_watched_is_told_once_in_one_message(databa
     outside = Outside()
 
     def make() -> Notifier:
-        channels = outside.channels(webhook_url="https://hooks.example/x")
-        return Notifier(
-            channels, lambda: monitor.keeper.view, lambda: connect(database.params("monitor"), service="monitor")
-        )
-
-    def end(notifier: Notifier) -> None:
-        assert notifier._conn is not None
-        notifier._conn.close()
+        return watcher(database, outside, lambda: monitor.keeper.view)
 
     write_alert(database, "critical", "ancient")
     first = make()
@@ -194,12 +208,108 @@ def test_what_was_raised_while_nobody_watched_is_told_once_in_one_message(databa
         write_alert(database, severity, code)
     second = make()
     (told,) = wait_until(lambda: second.look(2), 10, what="the second's turn")
-    assert (told.severity, told.title) == (Severity.CRITICAL, "3 alerts while nobody watched")
+    assert (told.severity, told.title) == (Severity.CRITICAL, "3 alerts that nobody was told of")
     assert told.text.splitlines() == ["2 × breaker (critical): m", "1 × pin_risk (warning): m"]
     second.remember()
     end(second)
     third = make()
     wait_until(lambda: third.look(3) == [] and third._tells, 10, what="the third's turn without news")
+
+
+@integration
+def test_what_a_hung_monitor_did_not_tell_is_told_by_the_one_that_takes_over(
+    database: Database, monitor: Monitor
+) -> None:
+    """The second has read it in silence: that is neither told nor a reason to hold the next one back."""
+    green(monitor, database)
+    outside = Outside()
+    first, second = (watcher(database, outside, lambda: monitor.keeper.view) for _ in range(2))
+    for notifier in (first, second):
+        notifier.tell_news(0)
+    write_alert(database, "critical", "breaker")
+    write_alert(database, "warning", "pin_risk")
+    assert second.look(1) == []
+    end(first)
+    (told,) = wait_until(lambda: second.look(2), 10, what="the second's turn")
+    assert told.text.splitlines() == ["1 × breaker (critical): m", "1 × pin_risk (warning): m"]
+    write_alert(database, "critical", "breaker")
+    assert [told.code for told in second.look(3)] == ["alert:breaker"]
+
+
+@integration
+def test_a_lamp_that_is_red_at_the_takeover_is_told(database: Database) -> None:
+    outside = Outside()
+    first, second = (watcher(database, outside, View) for _ in range(2))
+    for notifier in (first, second):
+        assert notifier.look(0) == []
+    assert second.look(RED_AFTER_S) == []
+    end(first)
+    (told,) = wait_until(lambda: second.look(RED_AFTER_S + 1), 10, what="the second's turn")
+    assert told.code == "lamp:database_unavailable"
+
+
+@integration
+def test_an_alert_that_no_channel_took_is_told_later(
+    database: Database, monitor: Monitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not at every look, together with what came meanwhile, once, and not before does the database say "told"."""
+    monkeypatch.setattr(notifier_module, "TRY_AGAIN_S", 0.0)
+    green(monitor, database)
+    outside = Outside()
+    notifier = watcher(database, outside, lambda: monitor.keeper.view)
+    notifier.tell_news(0)
+    outside.answer = lambda request: httpx.Response(503)
+    write_alert(database, "warning", "pin_risk")
+    notifier.tell_news(1)
+    assert codes_sent(outside) == ["alert:pin_risk"] * notifier_module.TRIES
+    write_alert(database, "critical", "breaker")
+    notifier.tell_news(2)
+    assert len(outside.requests) == notifier_module.TRIES and not notifier.answer()["recent"]
+    assert database.query("SELECT alert_id FROM notified_until") == [(0,)]
+    outside.requests.clear()
+    outside.answer = lambda request: httpx.Response(200)
+    for now_s in (1 + AGAIN_S, 2 + AGAIN_S, 3 + 2 * AGAIN_S):
+        notifier.tell_news(now_s)
+    (request,) = outside.requests
+    assert json.loads(request.content)["text"].splitlines() == [
+        "1 × breaker (critical): m",
+        "1 × pin_risk (warning): m",
+    ]
+    assert database.query("SELECT alert_id = (SELECT max(id) FROM alerts) FROM notified_until") == [(True,)]
+
+
+@integration
+def test_an_alert_that_a_stopping_monitor_could_not_tell_is_told_by_the_next(
+    database: Database, monitor: Monitor
+) -> None:
+    green(monitor, database)
+    outside = Outside()
+    first, second = (watcher(database, outside, lambda: monitor.keeper.view) for _ in range(2))
+    first.tell_news(0)
+    outside.answer = lambda request: httpx.Response(503)
+    write_alert(database, "critical", "breaker")
+    first.stop()
+    first.tell_news(1)
+    end(first)
+    (told,) = wait_until(lambda: second.look(0), 10, what="the second's turn")
+    assert told.text == "1 × breaker (critical): m"
+
+
+def test_a_lamp_that_no_channel_took_is_told_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    def down() -> Any:
+        raise DatabaseUnavailable("the server is gone")
+
+    monkeypatch.setattr(notifier_module, "TRY_AGAIN_S", 0.0)
+    outside = Outside()
+    outside.answer = lambda request: httpx.Response(503)
+    notifier = Notifier(outside.channels(webhook_url="https://hooks.example/x"), View, down)
+    for now_s in (0, RED_AFTER_S):
+        notifier.tell_news(now_s)
+    outside.requests.clear()
+    outside.answer = lambda request: httpx.Response(200)
+    for later_s in (1, AGAIN_S, 2 * AGAIN_S):
+        notifier.tell_news(RED_AFTER_S + later_s)
+    assert codes_sent(outside) == ["lamp:database_unavailable"]
 
 
 def test_many_kinds_of_missed_alerts_are_counted() -> None:
@@ -212,11 +322,7 @@ def test_many_kinds_of_missed_alerts_are_counted() -> None:
 @integration
 def test_without_the_database_each_tells_by_itself(database: Database) -> None:
     def down() -> Any:
-        from bifrost.db import DatabaseUnavailable
-
         raise DatabaseUnavailable("the server is gone")
-
-    from bifrost_monitor.view import View
 
     outside = Outside()
     notifier = Notifier(outside.channels(webhook_url="https://hooks.example/x"), View, down)

@@ -19,7 +19,10 @@ WORDS_ASKED_FOR = ("stopped at",)
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something to tell. ``code`` names the kind: what has the same code is a repetition."""
+    """Something to tell. ``code`` names the kind: what has the same code is a repetition.
+
+    ``alert_id`` is the (first) alert of the engine that it tells of; None where it is of the lamp.
+    """
 
     at: datetime
     severity: Severity
@@ -27,6 +30,7 @@ class Notice:
     title: str
     text: str
     repeats: int = 0
+    alert_id: int | None = None
 
 
 class Repetitions:
@@ -59,6 +63,10 @@ class Repetitions:
             del self._told[next(iter(self._told))]
         return notice
 
+    def forget(self) -> None:
+        """From now on everything is news."""
+        self._told.clear()
+
     def held(self, code: str) -> int:
         """How many of this code are held back since it was told."""
         told = self._told.get(code)
@@ -72,6 +80,11 @@ class LampWatch:
         self._red_since_s: float | None = None
         self._clear_since_s: float | None = None
         self._told: str | None = None
+
+    def take_over(self) -> None:
+        """Another one told until now, or should have: a lamp that is red is told anew; that it has passed, as well."""
+        if self._red_since_s is not None:
+            self._told = None
 
     def look(self, lamp: str, reason: str, at: datetime, now_s: float) -> Notice | None:
         """What must be told now, if anything.
@@ -109,15 +122,18 @@ def of_alert(row: Mapping[str, Any]) -> Notice:
     about = next((str(details[name]) for name in ("order_ref", "contract_key") if details.get(name)), "")
     code = f"alert:{row['code']}:{about}" if about else f"alert:{row['code']}"
     title = str(row["code"]).replace("_", " ").capitalize()
-    return Notice(row["written_at"], Severity(row["severity"]), code, title, str(row["message"]))
+    severity = Severity(row["severity"])
+    return Notice(row["written_at"], severity, code, title, str(row["message"]), alert_id=row["id"])
 
 
+MISSED = "missed"
+"""Code of the one notice of several alerts."""
 #: So many kinds of alert are told of by name; of the rest only the number.
 KINDS_SHOWN = 6
 
 
 def of_missed(rows: Sequence[Mapping[str, Any]], at: datetime) -> Notice | None:
-    """One notice of everything that was raised while nobody watched, the worst first; None when there was nothing.
+    """One notice of every alert that nobody was told of, the worst first; None when there was nothing.
 
     Parameters
     ----------
@@ -130,5 +146,5 @@ def of_missed(rows: Sequence[Mapping[str, Any]], at: datetime) -> Notice | None:
     lines = [f"{row['count']} × {row['code']} ({row['severity']}): {row['message']}" for row in rows[:KINDS_SHOWN]]
     if len(rows) > KINDS_SHOWN:
         lines.append(f"and {len(rows) - KINDS_SHOWN} kinds more; all of them are on the page")
-    title = "An alert while nobody watched" if count == 1 else f"{count} alerts while nobody watched"
-    return Notice(at, Severity(rows[0]["severity"]), "missed", title, "\n".join(lines))
+    title = "An alert that nobody was told of" if count == 1 else f"{count} alerts that nobody was told of"
+    return Notice(at, Severity(rows[0]["severity"]), MISSED, title, "\n".join(lines))

@@ -1,8 +1,9 @@
 """Watches the lamp and the alerts, and tells the channels. One thread, only where a channel is configured.
 
 Several monitors of one desk take turns: who holds an advisory lock tells, the others watch. Without the database each
-tells by itself: twice is better than not at all. A lamp that is still red after a restart is told anew; alerts of the
-time in which nobody watched are told in one message, from where the database says that the last one was told.
+tells by itself: twice is better than not at all. A lamp that is still red after a restart or a change of turns is told
+anew; alerts of which nobody was told, because nobody watched or no channel took them, are told in one message, from
+where the database says that the last one was told.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from ..times import rfc3339
 from ..verdict import judge
 from ..view import View
 from .channels import Channel, ChannelError
-from .notices import RANK, LampWatch, Notice, Repetitions, of_alert, of_missed
+from .notices import MISSED, RANK, LampWatch, Notice, Repetitions, of_alert, of_missed
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,8 @@ LOCK_ID = 0x4246_4E4F
 """Advisory lock of the monitor that tells ("BFNO")."""
 TRIES = 3
 TRY_AGAIN_S = 5.0
+AGAIN_S = 30.0
+"""What no channel took is offered again after so long."""
 ALERTS_AT_ONCE = 50
 RECENT = 50
 
@@ -85,9 +88,15 @@ class Notifier:
         self._thread: threading.Thread | None = None
         self._conn: Connection | None = None
         self._alert_id: int | None = None
+        """The newest alert that this monitor has read, whether it tells or not."""
         self._began_id = 0
         """The newest alert when this monitor began to watch."""
+        self._told_id: int | None = None
+        """Up to here somebody has been told; while it is behind what was read, alerts wait for one message."""
         self._remembered_id: int | None = None
+        self._lamp_waits: Notice | None = None
+        """The last notice of the lamp, where no channel took it."""
+        self._again_at_s = 0.0
         self._tells = True
 
     @property
@@ -150,30 +159,73 @@ class Notifier:
                 results.append({"kind": channel.kind, "ok": error is None, "detail": error or "sent"})
         return results
 
-    def look(self, now_s: float) -> list[Notice]:
-        """What must be told at this moment; also keeps the connection and the turn. Used by the thread and by tests."""
-        view = self._view()
-        judgement = judge(view)
-        at = datetime.now(UTC)
-        found = [self._lamp.look(judgement.whole.lamp, judgement.whole.one_line, at, now_s)]
-        found += self._alerts()
-        admitted = []
-        for notice in found:
-            if notice is not None and RANK[notice.severity] >= self._lowest:
-                passed = self._repetitions.admit(notice, now_s)
-                if passed is not None:
-                    admitted.append(passed)
-        return admitted if self._tells else []
+    def tell_news(self, now_s: float) -> None:
+        """Look, tell, and keep what no channel took for a later round or for the monitor that comes next.
 
-    def tell(self, notice: Notice) -> None:
-        """Give it to every channel, a few times where one does not take it."""
-        with self._lock:
-            self._recent.append(notice)
+        Parameters
+        ----------
+        now_s
+            Monotonic seconds.
+        """
+        untold = self.look(now_s)
+        try:
+            for notice in list(untold):
+                if self.tell(notice):
+                    untold.remove(notice)
+                elif notice.alert_id is not None:
+                    break  # Alerts behind it join it in one message.
+        finally:
+            self._keep(untold, now_s)
+        self.remember()
+
+    def look(self, now_s: float) -> list[Notice]:
+        """What must be told at this moment, the lamp first; also keeps the connection and the turn."""
+        judgement = judge(self._view())
+        told_before = self._tells
+        alerts = self._alerts(now_s)
+        if self._tells and not told_before:
+            # What this one saw in silence, or told before it, may be news to whoever listens.
+            self._lamp.take_over()
+            self._repetitions.forget()
+        lamp = self._lamp.look(judgement.whole.lamp, judgement.whole.one_line, datetime.now(UTC), now_s)
+        if not self._tells:
+            self._lamp_waits = None
+            return []
+        admitted = [notice for notice in (self._admit(found, now_s) for found in [lamp, *alerts]) if notice is not None]
+        if any(notice.alert_id is None for notice in admitted):
+            self._lamp_waits = None  # The lamp has said something newer.
+        elif self._lamp_waits is not None and now_s >= self._again_at_s:
+            admitted.insert(0, self._lamp_waits)
+            self._lamp_waits = None
+        return admitted
+
+    def _admit(self, notice: Notice | None, now_s: float) -> Notice | None:
+        """The notice, where it is neither too low nor a repetition; what was missed is never a repetition."""
+        if notice is None or RANK[notice.severity] < self._lowest:
+            return None
+        return notice if notice.code == MISSED else self._repetitions.admit(notice, now_s)
+
+    def tell(self, notice: Notice) -> bool:
+        """Give it to every channel, a few times where one does not take it; whether any took it."""
         waiting = list(self._channels)
         for attempt in range(TRIES):
             waiting = [channel for channel in waiting if self._send(channel, notice) is not None]
             if not waiting or (attempt < TRIES - 1 and self._stopping.wait(TRY_AGAIN_S)):
-                return
+                break
+        taken = len(waiting) < len(self._channels)
+        if taken:
+            with self._lock:
+                self._recent.append(notice)
+        return taken
+
+    def _keep(self, untold: Sequence[Notice], now_s: float) -> None:
+        """Go back to before the first alert that nobody took."""
+        for notice in untold:
+            self._again_at_s = now_s + AGAIN_S
+            if notice.alert_id is None:
+                self._lamp_waits = notice
+            elif self._told_id is not None:
+                self._told_id = min(self._told_id, notice.alert_id - 1)
 
     def _send(self, channel: Channel, notice: Notice) -> str | None:
         tally = self._tallies[channel.kind]
@@ -194,17 +246,16 @@ class Notifier:
 
     def remember(self) -> None:
         """Keep in the database how far somebody has been told, for the monitor that comes next."""
-        if self._conn is None or not self._tells or self._alert_id in (None, self._remembered_id):
+        if self._conn is None or not self._tells or self._told_id is None or self._told_id == self._remembered_id:
             return
         try:
-            remember_told(self._conn, self._alert_id or 0)
-            self._remembered_id = self._alert_id
+            remember_told(self._conn, self._told_id)
+            self._remembered_id = self._told_id
         except psycopg2.Error as error:
             log.warning("how far alerts were told is not kept: %s", error)
 
-    def _alerts(self) -> list[Notice]:
-        """Of new alerts of the engine, and once of those that nobody saw; [] while the database does not answer."""
-        missed = None
+    def _alerts(self, now_s: float) -> list[Notice]:
+        """Of alerts that must be told; [] while another one tells or the database does not answer."""
         try:
             if self._conn is None or self._conn.closed:
                 self._conn = self._connect()
@@ -212,9 +263,9 @@ class Notifier:
             if self._alert_id is None:
                 self._alert_id = self._began_id = newest_alert_id(self._conn)
             if not self._tells and take_turn(self._conn, LOCK_ID):
-                self._tells = True
-                missed = self._missed(self._conn)
-            rows = alerts_after(self._conn, self._alert_id, ALERTS_AT_ONCE)
+                self._resume(self._conn, self._alert_id)
+                self._tells, self._again_at_s = True, now_s
+            return self._read(self._conn, now_s)
         except (DatabaseError, psycopg2.Error):
             # The keeper says why in the log, and the lamp turns red.
             if self._conn is not None:
@@ -222,26 +273,41 @@ class Notifier:
                     self._conn.close()
             self._conn, self._tells = None, True
             return []
-        if rows:
-            self._alert_id = rows[-1]["id"]
-        return [*([] if missed is None else [missed]), *(of_alert(row) for row in rows)]
 
-    def _missed(self, conn: Connection) -> Notice | None:
-        """What was raised after the last alert that was told and before this monitor began to watch."""
-        told = self._remembered_id = told_until(conn)
-        if told is None or told >= self._began_id:
-            return None
+    def _resume(self, conn: Connection, read_id: int) -> None:
+        """Take up where the last one told: not where this one read in silence, nor behind what it told itself."""
+        self._remembered_id = told_until(conn)
+        known = [told for told in (self._remembered_id, self._told_id) if told is not None]
+        self._told_id = max(known, default=self._began_id)
+        self._alert_id = max(read_id, self._told_id)
+
+    def _read(self, conn: Connection, now_s: float) -> list[Notice]:
+        """New alerts one by one; while older ones wait to be told, all of them in one message."""
+        before = self._alert_id or 0
+        rows = alerts_after(conn, before, ALERTS_AT_ONCE)
+        newest = rows[-1]["id"] if rows else before
+        waits = self._told_id is not None and self._told_id < before
+        if not self._tells or (waits and now_s < self._again_at_s):
+            self._alert_id = newest
+            return []
+        missed = self._missed(conn, self._told_id or 0, newest) if waits else None
+        self._alert_id = self._told_id = newest
+        if waits:
+            return [] if missed is None else [missed]
+        return [of_alert(row) for row in rows]
+
+    def _missed(self, conn: Connection, after_id: int, until_id: int) -> Notice | None:
+        """One notice of the alerts in (after_id, until_id]; None where all of them are too low."""
         rows = [
-            row for row in missed_alerts(conn, told, self._began_id) if RANK[Severity(row["severity"])] >= self._lowest
+            row for row in missed_alerts(conn, after_id, until_id) if RANK[Severity(row["severity"])] >= self._lowest
         ]
-        return of_missed(rows, datetime.now(UTC))
+        notice = of_missed(rows, datetime.now(UTC))
+        return None if notice is None else replace(notice, alert_id=after_id + 1)
 
     def _run(self) -> None:
         while not self._stopping.wait(LOOK_S):
             try:
-                for notice in self.look(time.monotonic()):
-                    self.tell(notice)
-                self.remember()
+                self.tell_news(time.monotonic())
             except Exception:
                 # Whoever is to be told of trouble must survive trouble.
                 log.exception("notifications: a look failed")
