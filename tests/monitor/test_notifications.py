@@ -16,6 +16,7 @@ from bifrost_monitor.notify import notifier as notifier_module
 from bifrost_monitor.notify.channels import channels_of
 from bifrost_monitor.notify.notices import (
     CLEAR_AFTER_S,
+    OVER,
     RED_AFTER_S,
     LampWatch,
     Notice,
@@ -117,6 +118,16 @@ def test_a_lamp_that_stays_red_is_told_and_that_it_is_over() -> None:
     over = watch.look("green", "", AT, 400 + CLEAR_AFTER_S)
     assert over is not None and over.title == "The lamp is green again"
     assert watch.look("green", "", AT, 900) is None
+
+
+def test_a_lamp_that_turns_red_again_is_told_again() -> None:
+    """Else the last word would be "green" while it is red."""
+    repetitions = Repetitions(900)
+    red = Notice(AT, Severity.CRITICAL, "lamp:orphan_hedge", "The lamp is red", "30 shares")
+    over = Notice(AT, Severity.WARNING, f"lamp:orphan_hedge{OVER}", "The lamp is green again", "")
+    assert repetitions.admit(red, 0) is not None and repetitions.admit(red, 10) is None
+    assert repetitions.admit(over, 60) is not None
+    assert repetitions.admit(red, 120) is not None and repetitions.admit(red, 130) is None
 
 
 def test_a_stop_that_was_asked_for_is_no_alarm() -> None:

@@ -13,6 +13,7 @@ RANK = {Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITICAL: 2}
 RED_AFTER_S = 20.0
 """A lamp that is red for less may be a restart; the page shows it, nobody is woken."""
 CLEAR_AFTER_S = 20.0
+OVER = ":over"
 WORDS_ASKED_FOR = ("stopped at",)
 """Reasons that somebody has asked for: worth a word, not an alarm."""
 
@@ -58,6 +59,8 @@ class Repetitions:
                 return None
             notice = replace(notice, repeats=held)
         self._told.pop(notice.code, None)
+        # That it is over was told: should it come again, that is news, or the last word would be a wrong one.
+        self._told.pop(notice.code.removesuffix(OVER), None)
         self._told[notice.code] = (now_s, rank, 0)
         if len(self._told) > self._kept:
             del self._told[next(iter(self._told))]
@@ -113,7 +116,7 @@ class LampWatch:
         if now_s - self._clear_since_s < CLEAR_AFTER_S:
             return None
         code, self._told, self._clear_since_s = self._told, None, None
-        return Notice(at, Severity.WARNING, f"lamp:{code}:over", f"The lamp is {lamp} again", reason or "all is well")
+        return Notice(at, Severity.WARNING, f"lamp:{code}{OVER}", f"The lamp is {lamp} again", reason or "all is well")
 
 
 def of_alert(row: Mapping[str, Any]) -> Notice:
