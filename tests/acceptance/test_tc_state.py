@@ -6,7 +6,7 @@ import json
 import secrets
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,8 @@ def test_TC_1_R_M1a_2_state_and_time_can_be_read_without_a_console(desk: Desk) -
     before = market_clock(desk)
     row = desk.until(lambda: (now := snapshot(desk, "monitor"))["ts"] > before and now, "a snapshot of now", 15)
     assert row["daemon_state"] == "running"
-    assert row["ts"] <= market_clock(desk)
+    # The engine works the gateway's clock out from its answers: it may be a moment ahead.
+    assert row["ts"] <= market_clock(desk) + timedelta(seconds=5)
 
 
 def test_TC_1_R_M1a_3_the_fourteen_fields(desk: Desk) -> None:

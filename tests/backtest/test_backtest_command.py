@@ -80,7 +80,7 @@ def test_quick_comes_to_the_same_and_says_what_it_left_out(tmp_path: Path, capsy
     assert "quick path" in capsys.readouterr().out
     assert "quick path" in (tmp_path / "quick" / "report.html").read_text()
     assert backtest(tmp_path, *WORDS, "--quick", "--tape", str(tmp_path / "tape")) == 1
-    assert "--quick goes with neither --tape nor --grid" in capsys.readouterr().err
+    assert "--quick goes with neither --tape (it needs every evaluation) nor --grid" in capsys.readouterr().err
 
 
 @pytest.mark.integration

@@ -66,6 +66,23 @@ def test_every_account_with_its_values_and_positions() -> None:
     with_reader(test)
 
 
+def test_of_a_contract_that_comes_twice_the_later_line_counts() -> None:
+    """A fill while the list is on its way; one that closes the position ends it."""
+
+    def answer(session: FakeSession, fields: list[str]) -> None:
+        for con_id, quantity in ((11, 100), (12, 5), (11, 40), (12, 0)):
+            contract = (con_id, "NVDA", "STK", "", 0, "", "", "", "USD", "NVDA", "NVDA")
+            session.send((71, 1, fields[2], fields[3], *contract, quantity, 12.5, ""))
+        session.send((72, 1, fields[2]))
+
+    async def test(gateway: FakeGateway, _link: IbConnection, reader: AccountReader) -> None:
+        gateway.handlers[74] = answer
+        (held,) = await reader.fetch_positions("DU1", 2.0)
+        assert (held.con_id, held.quantity) == (11, 40)
+
+    with_reader(test)
+
+
 @pytest.mark.parametrize("silent", [62, 74])
 def test_an_answer_that_does_not_come_is_unknown(silent: int) -> None:
     async def test(gateway: FakeGateway, _link: IbConnection, reader: AccountReader) -> None:

@@ -224,6 +224,17 @@ def test_one_fetch_replaces_one_account_and_touches_no_other(database: Database,
     assert [p.account_id for p in accounts.positions(engine)] == ["DU2"]
 
 
+def test_two_contracts_under_one_key_are_one_row_and_a_line_in_the_log(
+    engine: Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An adjusted option has the key of the plain one. The engine once stopped on it."""
+    key = "NVDA|OPT|20260320|140|C"
+    both = [_position(key, 2.0, con_id=7), _position(key, 3.0, con_id=8)]
+    write_account(engine, AccountSummary("DU1", datetime(2026, 1, 5, 15, tzinfo=UTC)), both)
+    assert [(row.con_id, row.position) for row in accounts.positions(engine)] == [(8, 3.0)]
+    assert "conId 7 and 8" in caplog.text
+
+
 def test_heartbeat_counts_down_by_the_databases_clock(database: Database, engine: Connection) -> None:
     before = status.heartbeat(engine)
     assert before is not None and not before.ever_beat

@@ -80,7 +80,7 @@ def test_the_first_minute_the_second_start_and_the_stop_button(home: Path) -> No
         assert answer["status"] == "done", answer
         desk.wait_for("engine ended well and stays down", 30)
         placed = len(view.journal("placeOrder"))
-        assert view.status()["status_lamp"] == "red"
+        checks.wait_for_lamp(view, "red")
         assert view.value("SELECT graceful_shutdown_at IS NOT NULL FROM daemon_heartbeat")
         for service in ("simulator", "pricer", "monitor"):
             assert desk.service(service).is_running()

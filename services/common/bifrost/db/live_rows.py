@@ -6,6 +6,7 @@ writes goes through :mod:`bifrost.db.records`.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +19,8 @@ from psycopg2.extras import Json, execute_values
 from .connect import Connection, Cursor
 from .records import transaction
 from .spool import plain
+
+log = logging.getLogger(__name__)
 
 _POSITION_COLUMNS = (
     "contract_key",
@@ -71,8 +74,10 @@ class PositionRow:
 def write_account(conn: Connection, account: AccountSummary, positions: Sequence[PositionRow] | None) -> None:
     """Put one fetch of one account in place of the last: upsert, and remove the positions it no longer has.
 
-    Other accounts are not touched. ``positions`` None means that the positions were not fetched: they stay.
+    Other accounts are not touched. ``positions`` None means that the positions were not fetched: they stay. Of two
+    positions under one key (an adjusted contract beside a plain one) the last is kept, with a line in the log.
     """
+    positions = _one_a_key(account.account_id, positions) if positions is not None else None
     with transaction(conn) as cursor:
         cursor.execute(
             "INSERT INTO accounts (account_id, updated_at, net_liquidation, total_cash, buying_power, summary_extra, "
@@ -108,6 +113,19 @@ def write_account(conn: Connection, account: AccountSummary, positions: Sequence
         rows = [(account.account_id, *(getattr(row, name) for name in _POSITION_COLUMNS)) for row in positions]
         template = "(" + ", ".join(["%s"] * (1 + len(_POSITION_COLUMNS))) + ", now())"
         execute_values(cursor, statement.as_string(conn), rows, template)
+
+
+def _one_a_key(account_id: str, positions: Sequence[PositionRow]) -> list[PositionRow]:
+    rows: dict[str, PositionRow] = {}
+    for row in positions:
+        other = rows.get(row.contract_key)
+        if other is not None:
+            log.warning(
+                "%s holds two contracts that are called %s (conId %s and %s): the second is shown",
+                account_id, row.contract_key, other.con_id, row.con_id,
+            )  # fmt: skip
+        rows[row.contract_key] = row
+    return list(rows.values())
 
 
 def mark_unreported(conn: Connection, reported_accounts: Iterable[str]) -> list[str]:

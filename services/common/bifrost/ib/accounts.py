@@ -145,7 +145,10 @@ class AccountReader:
         finally:
             if asked and connection.is_connected:
                 client.cancelPositionsMulti(asked[0])
-        return tuple(_position(*row) for row in rows if row[0] == account and float(row[2]) != 0.0)
+        # It is a subscription: a fill while the list is on its way puts a contract in it twice, and the later line is
+        # how things are, also where it says zero.
+        newest = {int(row[1].conId): row for row in rows if row[0] == account}
+        return tuple(_position(*row) for row in newest.values() if float(row[2]) != 0.0)
 
     async def _fetch(self, timeout_s: float) -> AccountsReport:
         connection = self._connection

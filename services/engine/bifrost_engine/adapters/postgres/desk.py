@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
+import psycopg2
 from bifrost.config import IbPortType, IbSettings
 from bifrost.control import CommandStatus
-from bifrost.db import Connection, DatabaseUnavailable, control_rows
+from bifrost.db import Connection, DatabaseError, DatabaseUnavailable, control_rows
 from bifrost.db.live_rows import Heartbeat, put_heartbeat
 from bifrost.db.queries.status import settings
 from bifrost.db.records import Retention
@@ -90,7 +91,11 @@ class PostgresDesk(Store):
         return await self.call(restoring.reserve_sequence)
 
     async def write_accounts(self, report: AccountsReport) -> None:
-        await self.call(lambda conn: write_accounts(conn, report))
+        try:
+            await self.call(lambda conn: write_accounts(conn, report))
+        except psycopg2.Error as error:
+            # Rows for the page: that they cannot be written is told, and no reason to stop hedging.
+            raise DatabaseError(f"accounts could not be written: {error}") from error
 
     async def ib_settings(self) -> IbSettings | None:
         """The address an operator saved, None until somebody did."""
